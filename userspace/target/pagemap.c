@@ -46,6 +46,7 @@ static int present_by_scan(int fd, uint64_t start, uint64_t end, tide_present_fn
 			.category_mask = PAGE_IS_PRESENT | PAGE_IS_FILE | PAGE_IS_PFNZERO,
 			.return_mask = PAGE_IS_PRESENT,
 		};
+		uint64_t next;
 		int cnt = ioctl(fd, SCAN_IOCTL, &arg);
 
 		if (cnt < 0 && errno == EINTR)
@@ -54,10 +55,15 @@ static int present_by_scan(int fd, uint64_t start, uint64_t end, tide_present_fn
 			return -errno;
 		for (int i = 0; i < cnt; i++)
 			fn(regions[i].start, regions[i].end, ctx);
-		/* No way on: nothing more is mapped. */
-		if (arg.walk_end <= start)
+		next = arg.walk_end;
+		/* After a walk that came to the end, walk_end may be where the kernel last emptied
+		 * a buffer of its own (seen on 6.18); what was reported must not come again.
+		 */
+		if (cnt > 0 && regions[cnt - 1].end > next)
+			next = regions[cnt - 1].end;
+		if (next <= start)
 			break;
-		start = arg.walk_end;
+		start = next;
 	}
 	return 0;
 }

@@ -74,7 +74,8 @@ static int add_span(struct tide_residency *res, const struct tide_mapping *m, bo
 
 static bool is_of_interest(const struct tide_smaps *smaps)
 {
-	return smaps->mapping.write && !smaps->mapping.shared &&
+	/* Both kinds are private. */
+	return smaps->mapping.write &&
 	       (smaps->kind == TIDE_RSS_ANON || smaps->kind == TIDE_RSS_HEAP);
 }
 

@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "child.h"
 #include "target/module_open.h"
+#include "tiny_elf.h"
 
 struct fixture {
 	struct tide_proc proc;
@@ -241,6 +242,36 @@ static void mapped_files_that_are_no_elf_are_left_out(void **state)
 	teardown(&fx);
 }
 
+/* A segment whose addresses are not its offsets in the file. */
+static void bias_takes_offset_and_address_into_account(void **state)
+{
+	uint64_t off, bias, base;
+	struct fixture fx;
+	struct tiny_elf e;
+	uint32_t id;
+	void *at;
+	int fd;
+
+	(void)state;
+	need_root();
+	tiny_elf_init(&e);
+	setup(&fx);
+	fd = tiny_file(&e, sizeof(e));
+	at = mmap(NULL, sizeof(e), PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	assert_ptr_not_equal(at, MAP_FAILED);
+	assert_int_equal(tide_modules_update(fx.mods, &fx.proc), 1);
+	id = tide_modules_find(fx.mods, (uintptr_t)at, &off)->module_id;
+	assert_string_equal(tide_modules_get(fx.mods, id)->build_id,
+			    "a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5");
+	assert_ok(tide_modules_bias(fx.mods, id, &bias));
+	assert_true(bias == (uintptr_t)at - TINY_TEXT_VADDR);
+	assert_ok(tide_modules_base(fx.mods, id, &base));
+	assert_true(base == (uintptr_t)at);
+	munmap(at, sizeof(e));
+	close(fd);
+	teardown(&fx);
+}
+
 static void mapping_of(const char *path, struct tide_mapping *ret)
 {
 	struct stat st;
@@ -254,30 +285,28 @@ static void mapping_of(const char *path, struct tide_mapping *ret)
 				     .exec = true};
 }
 
+/* A container's own links, absolute and relative, that would lead to the host's files. */
 static void paths_stay_inside_the_root(void **state)
 {
 	char root[] = "/tmp/tidemark-root-XXXXXX", link[64];
 	struct tide_proc proc = {.tgid = getpid(), .pidfd = -1};
 	struct tide_mapping m;
-	int fd;
 
 	(void)state;
 	assert_non_null(mkdtemp(root));
-	snprintf(link, sizeof(link), "%s/lib", root);
-	assert_ok(symlink("/proc/self/exe", link));
-	mapping_of("/proc/self/exe", &m);
-	proc.root_fd = open("/", O_PATH | O_CLOEXEC);
-	/* Reachable by its real name, not through a magic link, nor out of a smaller root. */
-	fd = tide_module_open(&proc, getpid(), &m, "/proc/self/exe");
-	assert_true(fd < 0);
-	fd = tide_module_open(&proc, getpid(), &m, link);
-	assert_true(fd < 0);
-	close(proc.root_fd);
+	snprintf(link, sizeof(link), "%s/tidemark-link", root);
+	assert_ok(symlink("/bin/sh", link));
+	mapping_of("/bin/sh", &m);
 	proc.root_fd = open(root, O_PATH | O_CLOEXEC);
-	fd = tide_module_open(&proc, getpid(), &m, "/lib");
-	assert_true(fd < 0);
-	fd = tide_module_open(&proc, getpid(), &m, "/../../../../bin/sh");
-	assert_true(fd < 0);
+	assert_true(tide_module_open(&proc, getpid(), &m, "/tidemark-link") < 0);
+	assert_true(tide_module_open(&proc, getpid(), &m, "tidemark-link") < 0);
+	assert_true(tide_module_open(&proc, getpid(), &m, "/bin/sh") < 0);
+	assert_true(tide_module_open(&proc, getpid(), &m, "../../../../bin/sh") < 0);
+	close(proc.root_fd);
+	/* The magic links of /proc lead anywhere. */
+	proc.root_fd = open("/", O_PATH | O_CLOEXEC);
+	mapping_of("/proc/self/exe", &m);
+	assert_true(tide_module_open(&proc, getpid(), &m, "/proc/self/exe") < 0);
 	close(proc.root_fd);
 	unlink(link);
 	rmdir(root);
@@ -422,6 +451,7 @@ int main(void)
 		cmocka_unit_test(a_deleted_library_is_found_and_outlives_its_dlclose),
 		cmocka_unit_test(what_replaces_an_unmapped_library_wins),
 		cmocka_unit_test(mapped_files_that_are_no_elf_are_left_out),
+		cmocka_unit_test(bias_takes_offset_and_address_into_account),
 		cmocka_unit_test(paths_stay_inside_the_root),
 		cmocka_unit_test(another_file_of_the_same_name_is_not_taken),
 		cmocka_unit_test(devices_and_fifos_are_not_opened),

@@ -184,6 +184,26 @@ static void *ask_often(void *arg)
 	return NULL;
 }
 
+/* More runs of pages than one question to the kernel can answer: each counts once. */
+static void many_small_runs_count_once(void **state)
+{
+	enum { PAGES = 20001 };
+	char *area = map_pages(PAGES, MAP_PRIVATE);
+	TIDE_CLEANUP(tide_residency_free) struct tide_residency *res = NULL;
+	struct tide_rss rss;
+
+	(void)state;
+	/* Between two that may not be written: no other mapping joins this one. */
+	assert_ok(mprotect(area, page_bytes, PROT_NONE));
+	assert_ok(mprotect(area + (PAGES - 1) * page_bytes, page_bytes, PROT_NONE));
+	for (size_t i = 1; i < PAGES - 1; i += 2)
+		area[i * page_bytes] = 1;
+	res = read_self(&rss);
+	assert_int_equal(bytes_of(res, area, PAGES * page_bytes), PAGES / 2 * page_bytes);
+	assert_int_equal(tide_residency_marked_bytes(res), PAGES / 2 * page_bytes);
+	munmap(area, PAGES * page_bytes);
+}
+
 static void any_thread_may_ask(void **state)
 {
 	char *area = map_pages(64, MAP_PRIVATE);
@@ -303,6 +323,7 @@ int main(void)
 		cmocka_unit_test(shared_memory_is_no_heap),
 		cmocka_unit_test(parts_add_up_to_rss),
 		cmocka_unit_test(marked_mappings_count_whole),
+		cmocka_unit_test(many_small_runs_count_once),
 		cmocka_unit_test(any_thread_may_ask),
 		cmocka_unit_test(objects_do_not_disturb_each_other),
 		cmocka_unit_test(a_mapping_beyond_the_bound_is_left_out),
