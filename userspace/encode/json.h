@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -31,9 +32,32 @@ json_t *tide_json_time(uint64_t realtime_ns);
 void tide_json_put(json_t *object, const char *key, json_t *value, bool *failed);
 void tide_json_append(json_t *array, json_t *value, bool *failed);
 
-/* One document, indented by two, keys in the order in which they were put, ASCII only (what is
- * not is escaped), a newline at its end. 0 or -errno.
+/* One document written piece by piece, so that a report of ten thousand sites needs the memory of
+ * one: an object whose members are values or arrays. Indented by two, keys in the order in which
+ * they come, ASCII only (what is not is escaped), a newline at its end.
+ *
+ *     tide_json_begin(&writer, out);
+ *     tide_json_member(&writer, "schema", tide_json_u64(1));
+ *     tide_json_begin_array(&writer, "sites");
+ *     tide_json_element(&writer, site); ...
+ *     tide_json_end_array(&writer);
+ *     r = tide_json_end(&writer);
+ *
+ * Values are given away. Errors stay in err, and nothing is written after the first.
  */
-int tide_json_write(FILE *out, const json_t *document);
+struct tide_json_writer {
+	FILE *out;
+	int err; /* 0 or -errno */
+	size_t member_cnt, element_cnt;
+};
+
+void tide_json_begin(struct tide_json_writer *writer, FILE *out);
+/* key: plain ASCII, ours. */
+void tide_json_member(struct tide_json_writer *writer, const char *key, json_t *value);
+void tide_json_begin_array(struct tide_json_writer *writer, const char *key);
+void tide_json_element(struct tide_json_writer *writer, json_t *value);
+void tide_json_end_array(struct tide_json_writer *writer);
+/* Returns err. */
+int tide_json_end(struct tide_json_writer *writer);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "bpf/abi/event.h"
 #include "encode/utf8.h"
 
 /* Fewer columns than this do not tell one function from another: the place goes first. */
@@ -124,6 +125,21 @@ size_t tide_site_own_frames(const struct tide_site_report *site)
 		cnt--;
 	}
 	return cnt;
+}
+
+bool tide_site_stops_early(const struct tide_site_report *site)
+{
+	const char *outermost;
+
+	if (site->stack_end == TIDE_STACK_COMPLETE)
+		return false;
+	if (!site->frame_cnt)
+		return true;
+	/* Something beyond the program's own frames was reached. */
+	if (tide_site_own_frames(site) < site->frame_cnt)
+		return false;
+	outermost = site->frames[site->frame_cnt - 1].function;
+	return !outermost || strcmp(outermost, "main");
 }
 
 static const char *base_name(const char *path)

@@ -5,6 +5,9 @@
 #ifndef TIDE_REPORT_FRAME_NAME_H
 #define TIDE_REPORT_FRAME_NAME_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "retain/snapshot.h"
 
 /* "table_resize"; "libfoo.so+0x1f30" without a name; "0x7f0000001f30" without a file. */
@@ -17,6 +20,10 @@ char *tide_frame_place(const struct tide_frame *frame);
 const struct tide_frame *tide_site_frame(const struct tide_site_report *site);
 /* Frames without the C library's way into the program and its threads at the outer end. */
 size_t tide_site_own_frames(const struct tide_site_report *site);
+/* True when frames of the program are missing: a walk that came as far as main() has them all, even
+ * when the C library's frames beyond it could not be followed.
+ */
+bool tide_site_stops_early(const struct tide_site_report *site);
 /* "table_resize (batch.c:88)" of that frame; the function's name is cut to fit. */
 char *tide_site_label(const struct tide_site_report *site, size_t max_columns);
 

@@ -1,7 +1,6 @@
 /* Schema 1. Fields may be added; names, types and the order of what is there stay. */
 #include "report/report.h"
 
-#include <errno.h>
 #include <sys/wait.h>
 
 #include "base/util.h"
@@ -12,7 +11,7 @@
 
 #define SCHEMA 1
 
-/* One document being made. Without memory it goes on and is thrown away at the end. */
+/* One document being made. failed: a part of it lacks something for want of memory. */
 struct doc {
 	const struct tide_snapshot *snap;
 	bool failed;
@@ -296,52 +295,59 @@ static json_t *make_site(struct doc *doc, const struct tide_site_report *site)
 	return object;
 }
 
-static json_t *make_sites(struct doc *doc)
+static json_t *make_block(struct doc *doc, const struct tide_block_report *block)
 {
-	json_t *array = json_array();
+	json_t *object = json_object();
 
-	for (size_t i = 0; i < doc->snap->site_cnt; i++)
-		tide_json_append(array, make_site(doc, &doc->snap->sites[i]), &doc->failed);
-	return array;
+	put(doc, object, "address", tide_json_hex64(block->addr));
+	put_u64(doc, object, "bytes", block->block_bytes);
+	put_time(doc, object, "born_at", block->birth_ns);
+	put(doc, object, "age_seconds", tide_json_seconds(tide_age_ns(doc->snap, block->birth_ns)));
+	put(doc, object, "site", tide_json_hex64(block->site_id));
+	return object;
 }
 
-static json_t *make_blocks(struct doc *doc)
+/* A value with something missing is not written: the document ends there. */
+static json_t *whole(struct doc *doc, json_t *value)
 {
-	json_t *array = json_array();
+	if (!doc->failed)
+		return value;
+	json_decref(value);
+	return NULL;
+}
 
-	for (size_t i = 0; i < doc->snap->block_cnt; i++) {
-		const struct tide_block_report *block = &doc->snap->blocks[i];
-		json_t *object = json_object();
+static void write_sites(struct doc *doc, struct tide_json_writer *writer)
+{
+	tide_json_begin_array(writer, "sites");
+	for (size_t i = 0; i < doc->snap->site_cnt && !writer->err; i++)
+		tide_json_element(writer, whole(doc, make_site(doc, &doc->snap->sites[i])));
+	tide_json_end_array(writer);
+}
 
-		put(doc, object, "address", tide_json_hex64(block->addr));
-		put_u64(doc, object, "bytes", block->block_bytes);
-		put_time(doc, object, "born_at", block->birth_ns);
-		put(doc, object, "age_seconds",
-		    tide_json_seconds(tide_age_ns(doc->snap, block->birth_ns)));
-		put(doc, object, "site", tide_json_hex64(block->site_id));
-		tide_json_append(array, object, &doc->failed);
-	}
-	return array;
+static void write_blocks(struct doc *doc, struct tide_json_writer *writer)
+{
+	tide_json_begin_array(writer, "blocks");
+	for (size_t i = 0; i < doc->snap->block_cnt && !writer->err; i++)
+		tide_json_element(writer, whole(doc, make_block(doc, &doc->snap->blocks[i])));
+	tide_json_end_array(writer);
 }
 
 int tide_report_json(FILE *out, const struct tide_snapshot *snap,
 		     const struct tide_report_opts *opts)
 {
+	struct tide_json_writer writer;
 	struct doc doc = {.snap = snap};
-	json_t *root = json_object();
-	int r;
 
-	put_u64(&doc, root, "schema", SCHEMA);
-	put(&doc, root, "tool", make_tool(&doc));
-	put(&doc, root, "process", make_process(&doc));
-	put(&doc, root, "window", make_window(&doc));
-	put(&doc, root, "coverage", make_coverage(&doc));
-	put(&doc, root, "memory", make_memory(&doc));
-	put(&doc, root, "totals", make_totals(&doc));
-	put(&doc, root, "sites", make_sites(&doc));
+	tide_json_begin(&writer, out);
+	tide_json_member(&writer, "schema", tide_json_u64(SCHEMA));
+	tide_json_member(&writer, "tool", whole(&doc, make_tool(&doc)));
+	tide_json_member(&writer, "process", whole(&doc, make_process(&doc)));
+	tide_json_member(&writer, "window", whole(&doc, make_window(&doc)));
+	tide_json_member(&writer, "coverage", whole(&doc, make_coverage(&doc)));
+	tide_json_member(&writer, "memory", whole(&doc, make_memory(&doc)));
+	tide_json_member(&writer, "totals", whole(&doc, make_totals(&doc)));
+	write_sites(&doc, &writer);
 	if (opts->show_blocks)
-		put(&doc, root, "blocks", make_blocks(&doc));
-	r = doc.failed ? -ENOMEM : tide_json_write(out, root);
-	json_decref(root);
-	return r;
+		write_blocks(&doc, &writer);
+	return tide_json_end(&writer);
 }

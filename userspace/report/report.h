@@ -1,7 +1,7 @@
 /* Reports: a snapshot in, text out.
  *
  * Owns: wording and layout. Never: reads a process, a map or a clock; changes the snapshot.
- * Threads: reentrant. Memory: JSON is built whole (jansson), text is streamed.
+ * Threads: reentrant. Memory: both are streamed, JSON a site at a time.
  */
 #ifndef TIDE_REPORT_REPORT_H
 #define TIDE_REPORT_REPORT_H

@@ -25,6 +25,11 @@ void tide_text_memory(struct tide_text *text);
 /* What was observed and what was not; ends with the line "Coverage: ...". */
 void tide_text_coverage(struct tide_text *text);
 
+/* Sites that are in the list, as far as there is room: not those that --older leaves out, nor those
+ * that have nothing live and never stood out.
+ */
+bool tide_text_lists(const struct tide_text *text, const struct tide_site_report *site);
+
 /* These go into the paragraph: "14:02:11 (5 min ago)", "810 MB", "5 min". */
 void tide_text_add_moment(struct tide_text *text, uint64_t monotonic_ns);
 void tide_text_add_bytes(struct tide_text *text, uint64_t bytes);

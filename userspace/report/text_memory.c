@@ -75,7 +75,7 @@ static size_t rank_of(const struct tide_text *text, const struct tide_site_repor
 	size_t rank = 0;
 
 	for (size_t i = 0; i < snap->site_cnt; i++) {
-		if (!snap->older_ns || snap->sites[i].shown_blocks)
+		if (tide_text_lists(text, &snap->sites[i]))
 			rank++;
 		if (&snap->sites[i] == site)
 			return rank <= text->opts->top_cnt ? rank : 0;

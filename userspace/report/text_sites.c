@@ -27,8 +27,11 @@
 #include "report/frame_name.h"
 #include "report/wall.h"
 
-/* So many sites are shown at length whatever their verdict. */
+/* So many sites are shown at length whatever their verdict, if they have a hundredth of what is
+ * live.
+ */
 #define LONG_SITES 3
+#define LONG_SHARE 100
 /* Frames of a stack that is shown at length. */
 #define SHOWN_FRAMES	     8
 #define SHOWN_RATCHETS	     3
@@ -107,9 +110,11 @@ static void write_row(struct tide_text *text, const struct tide_site_report *sit
 static void begin_detail(struct tide_text *text, const char *label)
 {
 	tide_page_print(&text->page, "%*s", DETAIL_INDENT, "");
-	tide_page_style(&text->page, TIDE_STYLE_FAINT);
+	if (*label)
+		tide_page_style(&text->page, TIDE_STYLE_FAINT);
 	tide_page_print(&text->page, "%-*s", LABEL_COLUMNS, label);
-	tide_page_style(&text->page, TIDE_STYLE_PLAIN);
+	if (*label)
+		tide_page_style(&text->page, TIDE_STYLE_PLAIN);
 }
 
 static void end_detail(struct tide_text *text)
@@ -275,7 +280,7 @@ static void write_frame(struct tide_text *text, const struct tide_frame *frame, 
 static void write_stack_end(struct tide_text *text, const struct tide_site_report *site,
 			    const char *label)
 {
-	if (site->stack_end == TIDE_STACK_COMPLETE)
+	if (!tide_site_stops_early(site))
 		return;
 	begin_detail(text, label);
 	tide_page_add(&text->page, "(%s; %s)",
@@ -309,9 +314,11 @@ static void write_callers(struct tide_text *text, const struct tide_site_report 
 	const struct tide_frame *own = tide_site_frame(site);
 	size_t first = own ? own - site->frames + 1 : 0, used = TEXT_INDENT;
 	size_t end = text->opts->full_stacks ? site->frame_cnt : tide_site_own_frames(site);
-	bool stops = site->stack_end != TIDE_STACK_COMPLETE;
+	bool stops = tide_site_stops_early(site);
 
-	if (first >= end && !stops)
+	if (!site->frame_cnt)
+		write_stack_end(text, site, "from");
+	if (!site->frame_cnt || (first >= end && !stops))
 		return;
 	begin_detail(text, "from");
 	for (size_t i = first; i < end; i++) {
@@ -336,8 +343,10 @@ static void write_callers(struct tide_text *text, const struct tide_site_report 
 static bool is_shown_long(const struct tide_text *text, const struct tide_site_report *site,
 			  size_t rank)
 {
-	return text->opts->full_stacks || rank <= LONG_SITES ||
-	       site->verdict == TIDE_VERDICT_HIGH_WATER || site->verdict == TIDE_VERDICT_GROWING;
+	if (text->opts->full_stacks || site->verdict == TIDE_VERDICT_HIGH_WATER ||
+	    site->verdict == TIDE_VERDICT_GROWING)
+		return true;
+	return rank <= LONG_SITES && site->live_bytes >= text->snap->live_bytes / LONG_SHARE;
 }
 
 static void write_site(struct tide_text *text, const struct tide_site_report *site, size_t rank)
@@ -354,6 +363,13 @@ static void write_site(struct tide_text *text, const struct tide_site_report *si
 	} else {
 		write_callers(text, site);
 	}
+}
+
+bool tide_text_lists(const struct tide_text *text, const struct tide_site_report *site)
+{
+	if (text->snap->older_ns)
+		return site->shown_blocks;
+	return site->live_blocks || site->verdict != TIDE_VERDICT_STEADY;
 }
 
 struct site_sum {
@@ -388,18 +404,31 @@ static void write_filter(struct tide_text *text)
 	tide_page_end_paragraph(&text->page, DETAIL_INDENT, DETAIL_INDENT);
 }
 
+static void write_idle(struct tide_text *text, uint64_t idle_cnt)
+{
+	if (!idle_cnt || text->snap->older_ns)
+		return;
+	tide_page_newline(&text->page);
+	tide_page_print(&text->page, "%*s", DETAIL_INDENT, "");
+	tide_text_add_count(text, idle_cnt, "site has", "sites have");
+	tide_page_add(&text->page, " nothing live now and never stood out.");
+	tide_page_end_paragraph(&text->page, DETAIL_INDENT, DETAIL_INDENT);
+}
+
 void tide_text_sites(struct tide_text *text)
 {
 	const struct tide_snapshot *snap = text->snap;
 	struct site_sum others = {0};
-	size_t shown_cnt = 0;
+	size_t shown_cnt = 0, idle_cnt = 0;
 
 	write_filter(text);
 	for (size_t i = 0; i < snap->site_cnt; i++) {
 		const struct tide_site_report *site = &snap->sites[i];
 
-		if (snap->older_ns && !site->shown_blocks)
+		if (!tide_text_lists(text, site)) {
+			idle_cnt++;
 			continue;
+		}
 		if (shown_cnt >= text->opts->top_cnt) {
 			others.site_cnt++;
 			others.held_bytes += site->held_bytes;
@@ -412,4 +441,5 @@ void tide_text_sites(struct tide_text *text)
 		write_site(text, site, shown_cnt);
 	}
 	write_others(text, &others, shown_cnt);
+	write_idle(text, idle_cnt);
 }

@@ -1,3 +1,7 @@
+/* libdwfl maps the files it reads. A deployment that writes over a library in place shortens it for
+ * a moment, and a page that is gone then kills its reader with SIGBUS. So the size is looked at
+ * before each use, and a file that has changed is not touched again.
+ */
 #include "symbolize/module.h"
 
 #include <elfutils/libdwelf.h>
@@ -29,6 +33,8 @@ struct segment {
 };
 
 struct tide_name_module {
+	int fd; /* the caller's */
+	off_t size_bytes;
 	Dwfl *dwfl;
 	Dwfl_Module *mod;
 	struct tide_symtab symtab;
@@ -197,12 +203,15 @@ static int load_dwarf(struct tide_name_module *module, Elf *elf)
 static int load(struct tide_name_module *module, const char *path, int fd)
 {
 	TIDE_AUTO_FD int own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	struct stat st;
 	GElf_Addr bias;
 	Elf *elf;
 	int r;
 
-	if (own_fd < 0)
+	if (own_fd < 0 || fstat(fd, &st))
 		return -errno;
+	module->fd = fd;
+	module->size_bytes = st.st_size;
 	module->dwfl = dwfl_begin(&callbacks);
 	if (!module->dwfl)
 		return -ENOMEM;
@@ -267,13 +276,20 @@ static bool vaddr_of(const struct tide_name_module *module, uint64_t file_off, u
 	return false;
 }
 
+static bool is_unchanged(const struct tide_name_module *module)
+{
+	struct stat st;
+
+	return !fstat(module->fd, &st) && st.st_size == module->size_bytes;
+}
+
 size_t tide_name_module_find(struct tide_name_module *module, uint64_t file_off,
 			     struct tide_dwarf_level *ret, size_t max_cnt)
 {
 	uint64_t vaddr;
 	size_t cnt = 0;
 
-	if (!vaddr_of(module, file_off, &vaddr))
+	if (!vaddr_of(module, file_off, &vaddr) || !is_unchanged(module))
 		return 0;
 	if (module->dwarf)
 		cnt = tide_dwarf_find(module->dwarf, vaddr - module->dwarf_bias, ret, max_cnt);

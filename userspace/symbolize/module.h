@@ -17,13 +17,14 @@
 
 struct tide_name_module;
 
-/* fd stays the caller's. 0, -ENOMEM, or -ENOEXEC when libdwfl cannot use the file; *ret is
- * untouched on failure.
+/* fd stays the caller's and must stay open as long as the module. 0, -ENOMEM, or -ENOEXEC when
+ * libdwfl cannot use the file; *ret is untouched on failure.
  */
 int tide_name_module_new(const char *path, int fd, struct tide_name_module **ret);
 void tide_name_module_free(struct tide_name_module **module);
 /* Fills at most max_cnt (> 0) levels for the code at file_off, as tide_dwarf_find(); a function
- * that DWARF does not know is named from the symbol table. Returns their number, 0: unknown.
+ * that DWARF does not know is named from the symbol table. Returns their number, 0: unknown,
+ * also when the file's size is no longer what it was.
  */
 size_t tide_name_module_find(struct tide_name_module *module, uint64_t file_off,
 			     struct tide_dwarf_level *ret, size_t max_cnt);

@@ -1,6 +1,7 @@
 #include "harness/test.h"
 
 #include "base/util.h"
+#include "bpf/abi/event.h"
 #include "encode/utf8.h"
 #include "report/frame_name.h"
 
@@ -83,6 +84,24 @@ static void the_way_into_the_program_is_not_its_own(void **state)
 	assert_int_equal(tide_site_own_frames(&only), 1);
 }
 
+static void a_stack_that_reaches_main_lacks_nothing(void **state)
+{
+	struct tide_frame frames[] = {FN("load"), FN("main"), FN("__libc_start_call_main")};
+	struct tide_site_report site = {.frames = frames, .stack_end = TIDE_STACK_NO_FRAME_POINTER};
+
+	(void)state;
+	assert_true(tide_site_stops_early(&site));
+	site.frame_cnt = 1;
+	assert_true(tide_site_stops_early(&site));
+	site.frame_cnt = 2;
+	assert_false(tide_site_stops_early(&site));
+	site.frame_cnt = 3;
+	assert_false(tide_site_stops_early(&site));
+	site.frame_cnt = 1;
+	site.stack_end = TIDE_STACK_COMPLETE;
+	assert_false(tide_site_stops_early(&site));
+}
+
 static void assert_label(const struct tide_frame *frame, size_t max_columns, const char *expected)
 {
 	struct tide_frame copy = *frame;
@@ -132,6 +151,7 @@ int main(void)
 		cmocka_unit_test(everything_else_does),
 		cmocka_unit_test(without_a_better_one_the_first_frame_names_the_site),
 		cmocka_unit_test(the_way_into_the_program_is_not_its_own),
+		cmocka_unit_test(a_stack_that_reaches_main_lacks_nothing),
 		cmocka_unit_test(labels_give_way_to_the_width),
 		cmocka_unit_test(no_frames_are_said_to_be_none),
 	};

@@ -233,7 +233,7 @@ static inline void set_steady_site(struct tide_site_report *site, uint64_t id, u
 /* The story of DESIGN section 1. */
 static inline struct tide_snapshot *story(void)
 {
-	struct tide_snapshot *snap = new_snapshot(6);
+	struct tide_snapshot *snap = new_snapshot(7);
 
 	set_glibc(snap);
 	set_memory(snap);
@@ -243,6 +243,8 @@ static inline struct tide_snapshot *story(void)
 	set_steady_site(&snap->sites[3], 4, 600 * KB, "config_copy");
 	set_steady_site(&snap->sites[4], 5, 80 * KB, "config_index");
 	set_steady_site(&snap->sites[5], 6, 30 * KB, "config_name");
+	set_steady_site(&snap->sites[6], 7, 0, "config_free");
+	snap->sites[6].live_blocks = snap->sites[6].shown_blocks = 0;
 	snap->sites[4].verdict = TIDE_VERDICT_RELEASED;
 	free(snap->sites[4].why);
 	snap->sites[4].why = copy("came down from a peak of 200 MB 12 min ago to 80 KB");
@@ -277,6 +279,8 @@ static inline struct tide_snapshot *losses(void)
 	set_glibc(snap);
 	set_steady_site(&snap->sites[0], 9, 5 * MB, "read_all");
 	set_live(&snap->sites[0], 5 * MB, 10241, 11 * SEC);
+	free(snap->sites[0].frames[2].function);
+	snap->sites[0].frames[2].function = copy("config_reload");
 	snap->sites[0].stack_end = TIDE_STACK_UNREADABLE;
 	sum_up(snap);
 	snap->start_ns = NOW_NS - 12 * SEC;

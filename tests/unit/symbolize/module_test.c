@@ -175,6 +175,26 @@ static void truncation_does_no_harm(void **state)
 	free(image.bytes);
 }
 
+/* A mapped page that is gone would end this program with SIGBUS. */
+static void a_file_that_shrinks_is_let_alone(void **state)
+{
+	struct image image = read_self();
+	TIDE_AUTO_FD int fd = memfd_create("shrinking", MFD_CLOEXEC);
+	uint64_t off = offset_of((uintptr_t)offset_of) + 1;
+	struct tide_name_module *module = NULL;
+	struct tide_dwarf_level levels[MAX_LEVELS];
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, image.bytes, image.len), image.len);
+	assert_ok(tide_name_module_new("shrinking", fd, &module));
+	assert_int_equal(tide_name_module_find(module, off, levels, MAX_LEVELS), 1);
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	assert_int_equal(tide_name_module_find(module, off, levels, MAX_LEVELS), 0);
+	tide_name_module_free(&module);
+	free(image.bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +202,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_elf_file_is_refused),
 		cmocka_unit_test(damage_does_no_harm),
 		cmocka_unit_test(truncation_does_no_harm),
+		cmocka_unit_test(a_file_that_shrinks_is_let_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
