@@ -1,3 +1,50 @@
+/* The block map: extendible hashing over small ordered tables.
+ *
+ *   address --mix--> key, 48 bits:  [ d d d | h h h h h h h h ... . . . . . ]
+ *                                     |       |
+ *     directory (2^depth entries)     |       |  position in the table: bits * homes / 2^32
+ *     +-----+                         |       |
+ *     | 000 |---> table, depth 2 <----+       |        one table, 1 to 16 pages
+ *     | 001 |--/                              v
+ *     | 010 |---> table, depth 3        +----+----+----+----+----+----+-----+------+
+ *     | 011 |---> table, depth 3        | 03 | 07 |    | 1a | 1b | 1e |     | tail |
+ *     | 100 |---> table, depth 1        +----+----+----+----+----+----+-----+------+
+ *     | 101 |--/                          entries in order of key, gaps between them
+ *     | 110 |--/
+ *     | 111 |--/
+ *
+ * The profiler that reports tables which never shrink must not have one. Hence nothing here is
+ * done to the whole: a table that is full moves to one page more; at 16 pages it splits in two
+ * and, if it was the only one behind its directory entry, the directory (16 bytes for some 1,700
+ * blocks) doubles. Deletes run the same film backwards: a page less, two buddies merge, the
+ * directory halves once no table needs its last bit. The longest call moves one table.
+ *
+ * The key is a permutation of the address, not a hash of it: multiplications by odd numbers and
+ * shifts, all of which have inverses. So the address need not be stored, two addresses never
+ * have the same key, and the slot's first word orders entries, finds its home, says "empty" (0
+ * is the key of address 0 only) and carries the size's high bits. The multipliers are random for
+ * each map: a target that chooses its addresses cannot choose its keys.
+ *
+ * Tables are linear probing in order: an entry lies at its home or after it, with no gap in
+ * between, and keys ascend. What that buys:
+ *   - a miss ends at the first greater key, as early as a hit;
+ *   - a put moves what follows up to the next gap, a delete moves it back: no tombstones;
+ *   - a table in order of key is in order of home for any size, so resize, split and merge are
+ *     one sweep each, without a search and without computing anything anew;
+ *   - the whole map is in order of key, so a scan's cursor is a key and survives any change.
+ *
+ * A good hash fills all tables at once. Had they fixed sizes, all would be half full at the same
+ * time; moving in steps of a page keeps each at 70 to 84 % of its slots, 29 to 32 bytes an
+ * entry with all that belongs to it. Page arithmetic is why a table lies in a frame
+ * of its own (pagearena.h): its last page goes back to the system with one madvise(), without
+ * regard to its neighbours.
+ *
+ * Tried and left: buckets of eight with the keys in a cache line of their own (no moving of
+ * slots, but two cache misses a call instead of one, and three when a bucket is full: slower by
+ * a third at 10 M), tables packed in 2 MB huge pages (faster lookups, but holes as tables grow:
+ * four page faults for each page kept), counting a window of slots without branches (reads
+ * four lines where one will do). README.md has the figures.
+ */
 #include "ds/blockmap_internal.h"
 
 #include <errno.h>

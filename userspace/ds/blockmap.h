@@ -4,8 +4,8 @@
  * operation pays for a rehash of the whole, and memory goes back to the system as the
  * entries go. Never: locks, I/O, clocks.
  * Threads: none of its own; one user at a time.
- * Memory: at most 32 bytes an entry from 10 K entries on, plus one table while it splits;
- *         after a drain it shrinks by itself (see tide_blockmap_mem_bytes()).
+ * Memory: 29 to 32 bytes an entry from 10 K entries on, plus one table while it splits; after
+ *         a drain it shrinks by itself, to 36 at most.
  */
 #ifndef TIDE_DS_BLOCKMAP_H
 #define TIDE_DS_BLOCKMAP_H

@@ -1,3 +1,8 @@
+/* How the block map's tables grow, split, shrink and merge; blockmap.c has the picture.
+ *
+ * Each step builds its new tables first and publishes them in the directory last, so a refused
+ * page leaves the map as it was.
+ */
 #include "ds/blockmap_internal.h"
 
 #include <errno.h>

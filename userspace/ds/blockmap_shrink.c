@@ -1,3 +1,6 @@
+/* Giving capacity back on request: clear, shrink_to, trim. Deletes shrink by themselves, see
+ * tide_blockmap_relax(); only a clear leaves tables larger than what they hold (`keep`).
+ */
 #include "ds/blockmap_internal.h"
 
 #include <string.h>
@@ -15,26 +18,31 @@ void tide_blockmap_clear(struct tide_blockmap *map)
 	map->cnt = 0;
 }
 
+static struct tide_table *first_entry(struct tide_blockmap *map, uint64_t tag)
+{
+	return &map->dir[tide_blockmap_span(map, tag).first];
+}
+
 /* Cuts the table at tag to what its share of n entries needs, merging as far as that goes.
  * Returns the tag behind it, 0 behind the last.
  */
 static uint64_t cut_table(struct tide_blockmap *map, uint64_t tag, uint64_t n)
 {
-	struct tide_span span = tide_blockmap_span(map, tag);
-	struct tide_table *table = &map->dir[span.first];
-	uint64_t want = n >> table->depth;
+	struct tide_table *table = first_entry(map, tag);
+	struct tide_span span;
+	uint64_t want;
 	uint32_t page_cnt;
 
 	table->keep = 0;
-	while (tide_blockmap_merge(map, tag, want))
-		want = n >> map->dir[tide_blockmap_span(map, tag).first].depth;
-	span = tide_blockmap_span(map, tag);
-	table = &map->dir[span.first];
+	while (table->depth && tide_blockmap_merge(map, tag, n >> (table->depth - 1)))
+		table = first_entry(map, tag);
+	want = n >> table->depth;
 	page_cnt = tide_blockmap_pages_for(want > table->cnt ? want : table->cnt);
 	if (page_cnt < table->page_cnt)
 		tide_blockmap_resize(map, tag, page_cnt);
 	span = tide_blockmap_span(map, tag);
-	map->dir[span.first].keep = want > map->dir[span.first].cnt;
+	table = &map->dir[span.first];
+	table->keep = want > table->cnt;
 	return (uint64_t)(span.first + span.cnt) << (63 - map->dir_depth) << 1;
 }
 

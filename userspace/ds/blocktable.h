@@ -50,8 +50,8 @@ _Static_assert(sizeof(struct tide_table) == 16, "directory entries stay in the c
  * microseconds, and one page more or less is 6 to 12 % of it.
  */
 #define TIDE_TABLE_MAX_PAGES TIDE_FRAME_PAGES
-/* Only when keys crowd against the hash, see blockmap_resize.c. */
-#define TIDE_TABLE_OVERSIZE_PAGES 255u
+/* Only when keys crowd against the hash, see blockmap_resize.c. It bounds every probe. */
+#define TIDE_TABLE_OVERSIZE_PAGES 64u
 
 static inline uint32_t tide_table_slots(uint32_t page_cnt)
 {

@@ -1,8 +1,22 @@
+/* A chunk is 2 MB of address space; "." has never been touched, "w" is free and still warm:
+ *
+ *   frame 0             frame 1             frame 2                     frame 31
+ *   [PPPPPPPPPPPP....]  [PPPPPPPPP.......]  [wwwwwwwwww......]   ...    [................]
+ *    a table, 12 pages   a table, 9 pages    just left by one            nobody yet
+ *
+ * Warm pages are what makes a resize cheap (its source becomes the next one's destination) and
+ * what a spike would leave behind: their number is bounded by a share of the pages in use.
+ */
 #include "ds/pagearena.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+
+/* Chunks one free may go through to get beneath the budget again: 64 frames, of which a few are
+ * warm.
+ */
+#define PURGE_CHUNKS 2
 
 void *tide_pages_from_system(size_t bytes, void *ctx)
 {
@@ -43,7 +57,7 @@ void tide_pagearena_unmap(void *addr, size_t bytes)
  */
 static uint64_t warm_budget(const struct tide_pagearena *arena)
 {
-	return arena->used_pages / 16 + 2;
+	return arena->used_pages / 32 + 2;
 }
 
 static uint64_t warm_pages(const struct tide_pagearena *arena)
@@ -186,27 +200,33 @@ void *tide_pagearena_alloc(struct tide_pagearena *arena, uint32_t page_cnt)
 	return take_frame(arena, chunk, frame, page_cnt);
 }
 
-/* Returns the pages of a chunk that are resident but not in use. */
-static void purge_chunk(struct tide_pagearena *arena, struct tide_chunk *chunk)
+/* Returns the pages of a frame that are resident but not in use. */
+static void purge_frame(struct tide_pagearena *arena, struct tide_chunk *chunk, uint32_t frame)
 {
-	for (uint32_t i = 0; i < TIDE_CHUNK_FRAMES; i++) {
-		uint32_t page_cnt = (uint32_t)chunk->resident[i] - chunk->used[i];
+	uint32_t page_cnt = (uint32_t)chunk->resident[frame] - chunk->used[frame];
+	size_t at = frame * TIDE_FRAME_BYTES + chunk->used[frame] * TIDE_PAGE_BYTES;
 
-		if (!page_cnt)
-			continue;
-		madvise(chunk->base + (size_t)i * TIDE_FRAME_BYTES +
-				(size_t)chunk->used[i] * TIDE_PAGE_BYTES,
-			(size_t)page_cnt * TIDE_PAGE_BYTES, MADV_DONTNEED);
-		chunk->resident[i] = chunk->used[i];
-		arena->resident_pages -= page_cnt;
-	}
+	if (!page_cnt)
+		return;
+	madvise(chunk->base + at, (size_t)page_cnt * TIDE_PAGE_BYTES, MADV_DONTNEED);
+	chunk->resident[frame] = chunk->used[frame];
+	arena->resident_pages -= page_cnt;
 }
 
-/* From the lowest address on: what is free there is needed last. */
-static void purge_to(struct tide_pagearena *arena, uint64_t keep_pages)
+/* One chunk, and one after the other with each call, so that no call pays for all. Each free
+ * adds a frame's pages at most, and a chunk that is worth it has several.
+ */
+static void purge_some(struct tide_pagearena *arena)
 {
-	for (uint32_t i = 0; i < arena->chunk_cnt && warm_pages(arena) > keep_pages; i++)
-		purge_chunk(arena, &arena->chunks[i]);
+	for (uint32_t n = 0; n < PURGE_CHUNKS && warm_pages(arena) > warm_budget(arena); n++) {
+		struct tide_chunk *chunk;
+
+		if (arena->purge_next >= arena->chunk_cnt)
+			arena->purge_next = 0;
+		chunk = &arena->chunks[arena->purge_next++];
+		for (uint32_t i = 0; i < TIDE_CHUNK_FRAMES; i++)
+			purge_frame(arena, chunk, i);
+	}
 }
 
 void tide_pagearena_free(struct tide_pagearena *arena, void *run, uint32_t page_cnt)
@@ -238,13 +258,14 @@ void tide_pagearena_free(struct tide_pagearena *arena, void *run, uint32_t page_
 	    arena->used_frames + TIDE_CHUNK_FRAMES <= (arena->chunk_cnt - 1) * TIDE_CHUNK_FRAMES)
 		drop_chunk(arena, at);
 	if (warm_pages(arena) > warm_budget(arena))
-		purge_to(arena, warm_budget(arena) / 2);
+		purge_some(arena);
 }
 
 void tide_pagearena_purge(struct tide_pagearena *arena)
 {
-	purge_to(arena, 0);
 	for (uint32_t i = arena->chunk_cnt; i-- > 0;) {
+		for (uint32_t frame = 0; frame < TIDE_CHUNK_FRAMES; frame++)
+			purge_frame(arena, &arena->chunks[i], frame);
 		if (!arena->chunks[i].used_frames)
 			drop_chunk(arena, i);
 	}

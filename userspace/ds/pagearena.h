@@ -5,7 +5,7 @@
  *       and a table of any size fits any frame: there is no fragmentation to speak of.
  * Never: malloc for what it hands out, so no heap keeps a table's memory.
  * Threads: none of its own; one user at a time.
- * Memory: the pages handed out, and at most 1/16 of that (and two) in free pages kept warm for
+ * Memory: the pages handed out, and at most 1/32 of that (and two) in free pages kept warm for
  *         the next table; 80 bytes a chunk.
  */
 #ifndef TIDE_DS_PAGEARENA_H
@@ -37,7 +37,8 @@ struct tide_pagearena {
 	struct tide_chunk *chunks; /* by address */
 	uint32_t chunk_cnt;
 	uint32_t chunk_cap;
-	uint32_t open_cnt; /* chunks[open_cnt..] have no free frame */
+	uint32_t purge_next; /* the chunk whose warm pages go next */
+	uint32_t open_cnt;   /* chunks[open_cnt..] have no free frame */
 	uint32_t used_frames;
 	uint64_t used_pages;
 	uint64_t resident_pages;
