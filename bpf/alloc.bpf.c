@@ -248,37 +248,43 @@ static __always_inline __u64 mul_bytes(__u64 count, __u64 size)
 	return bytes;
 }
 
-/* Allocating function entered: where the size is depends on the function's shape. */
-static __always_inline void enter_alloc(struct pt_regs *regs, __u32 fn)
+/* What an allocating function was called with: where it is depends on the function's shape. */
+struct call_args {
+	__u64 bytes;
+	__u64 old_addr;	 /* realloc's block, 0 for the others */
+	__u64 result_at; /* posix_memalign's place for the result, 0 for the others */
+};
+
+static __always_inline struct call_args read_args(const struct pt_regs *regs, __u32 fn)
 {
-	struct tide_thread *thread;
+	__u64 first = arch_arg(regs, 0), second = arch_arg(regs, 1), third = arch_arg(regs, 2);
 
 	switch (fn) {
 	case TIDE_FN_CALLOC:
-		call_begin(regs, fn, mul_bytes(arch_arg(regs, 0), arch_arg(regs, 1)));
-		return;
+		return (struct call_args){.bytes = mul_bytes(first, second)};
 	case TIDE_FN_ALIGNED_ALLOC:
 	case TIDE_FN_MEMALIGN:
-		call_begin(regs, fn, arch_arg(regs, 1));
-		return;
+		return (struct call_args){.bytes = second};
 	case TIDE_FN_POSIX_MEMALIGN:
-		thread = call_begin(regs, fn, arch_arg(regs, 2));
-		if (thread)
-			thread->result_at = arch_arg(regs, 0);
-		return;
+		return (struct call_args){.bytes = third, .result_at = first};
 	case TIDE_FN_REALLOC:
-		thread = call_begin(regs, fn, arch_arg(regs, 1));
-		if (thread)
-			old_block_take(thread, arch_arg(regs, 0));
-		return;
+		return (struct call_args){.bytes = second, .old_addr = first};
 	case TIDE_FN_REALLOCARRAY:
-		thread = call_begin(regs, fn, mul_bytes(arch_arg(regs, 1), arch_arg(regs, 2)));
-		if (thread)
-			old_block_take(thread, arch_arg(regs, 0));
-		return;
+		return (struct call_args){.bytes = mul_bytes(second, third), .old_addr = first};
 	default:
-		call_begin(regs, fn, arch_arg(regs, 0));
+		return (struct call_args){.bytes = first};
 	}
+}
+
+static __always_inline void enter_alloc(const struct pt_regs *regs, __u32 fn)
+{
+	struct call_args args = read_args(regs, fn);
+	struct tide_thread *thread = call_begin(regs, fn, args.bytes);
+
+	if (!thread)
+		return;
+	thread->result_at = args.result_at;
+	old_block_take(thread, args.old_addr);
 }
 
 static __always_inline void enter_free(__u64 addr)

@@ -24,4 +24,17 @@ int fake_posix_memalign(void **ret, size_t alignment, size_t size);
 void *fake_aligned_alloc(size_t alignment, size_t size);
 void fake_free(void *block);
 
+/* One call of fake_malloc that returns result. */
+static inline __attribute__((always_inline)) void do_malloc(void *result, size_t size)
+{
+	fake_next.result = result;
+	(void)fake_malloc(size);
+}
+
+static inline __attribute__((always_inline)) void do_realloc(void *old, size_t size, void *result)
+{
+	fake_next.result = result;
+	(void)fake_realloc(old, size);
+}
+
 #endif

@@ -7,9 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "probe/features.h"
 #include "target/elf.h"
 
 static int child_go_fd, child_done_fd;
+static bool single; /* the round that runs now does without multi-uprobes */
 
 static void send_byte(int fd)
 {
@@ -50,6 +52,7 @@ struct tide_probe_opts fixture_opts(void)
 		.max_blocks = 4096,
 		.max_sites = 256,
 		.max_frames = TIDE_MAX_FRAMES,
+		.single = single,
 	};
 }
 
@@ -245,4 +248,24 @@ struct tide_site_totals fixture_totals(struct fixture *f)
 
 	assert_ok(tide_probe_read_sites(f->probe, add_totals, &sum));
 	return sum;
+}
+
+void fixture_run_default(struct fixture *f, void (*scenario)(void))
+{
+	struct tide_probe_opts opts = fixture_opts();
+
+	fixture_run(f, &opts, scenario);
+}
+
+int fixture_run_twice(const char *name, const struct CMUnitTest *tests, size_t cnt)
+{
+	int failed;
+
+	print_message("%s\n", tide_feature_multi_uprobe()
+				      ? "with multi-uprobes"
+				      : "this kernel has no multi-uprobes: single ones, twice");
+	failed = _cmocka_run_group_tests(name, tests, cnt, NULL, NULL);
+	single = true;
+	print_message("with single uprobes\n");
+	return failed + _cmocka_run_group_tests(name, tests, cnt, NULL, NULL);
 }

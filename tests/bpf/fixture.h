@@ -40,7 +40,10 @@ void fixture_play(struct fixture *f);
 void fixture_drain(struct fixture *f);
 /* All of it: begin, play, drain. */
 void fixture_run(struct fixture *f, const struct tide_probe_opts *opts, void (*scenario)(void));
+void fixture_run_default(struct fixture *f, void (*scenario)(void));
 void fixture_end(struct fixture *f);
+/* Runs a group with multi-uprobes and again with single ones; the number of failures. */
+int fixture_run_twice(const char *name, const struct CMUnitTest *tests, size_t cnt);
 
 /* Live blocks in the kernel's map, and their bytes. */
 size_t fixture_live(struct fixture *f, uint64_t *ret_bytes);
