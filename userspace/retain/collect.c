@@ -1,8 +1,8 @@
 /* The sliced snapshot: what only the blocks know is summed up by site while the feed goes on.
  *
- *	begin     every site's intervals are closed; one row of sums for each site
+ *	begin     one row of sums for each site
  *	step ...  a slice of blocks: age, --older, resident bytes, the largest ones
- *	end       rows and sites become the report: figures, verdicts, sorted
+ *	end       sites' intervals are closed, rows and sites become the report
  *
  * Live bytes, counts and series are those at the end. A block that is freed between two slices
  * may have been summed up already; so sums are cut to what is live at the end, and the blocks
@@ -23,6 +23,7 @@
 #define POINTS_SITES 4096
 
 struct sums {
+	bool begun;
 	uint64_t held_bytes;
 	uint64_t kept_bytes; /* of blocks born before the rise in force was over */
 	uint64_t kept_until_ns;
@@ -32,6 +33,7 @@ struct sums {
 };
 
 struct tide_collect {
+	struct tide_retain *retain;
 	struct tide_snapshot_opts opts;
 	uint64_t hold_ns;
 	uint64_t cursor;
@@ -70,16 +72,18 @@ static int grow_sums(struct tide_retain *retain, struct tide_collect *collect)
 	return 0;
 }
 
-static void begin_site(struct tide_retain *retain, uint32_t idx, struct sums *sums, uint64_t now_ns)
+/* With the first block of a site that is met. */
+static void begin_sums(struct tide_collect *collect, uint32_t idx)
 {
-	struct tide_series *s = &tide_core_site(retain, idx)->series;
+	const struct tide_series_cfg *cfg = &collect->retain->cfg;
+	struct tide_series *s = &tide_core_site(collect->retain, idx)->series;
 	struct tide_rise rise;
 
-	tide_series_advance(s, &retain->cfg, now_ns);
-	tide_rise_read(s, &retain->cfg, &rise);
+	tide_series_advance(s, cfg, collect->opts.now_ns);
+	tide_rise_read(s, cfg, &rise);
 	/* The time of a rise is known to a slot under noise; four are left to its end. */
-	if (rise.cnt)
-		sums->kept_until_ns = rise.reached_ns + 4 * retain->cfg.slot_ns;
+	collect->sums[idx].kept_until_ns = rise.cnt ? rise.reached_ns + 4 * cfg->slot_ns : 0;
+	collect->sums[idx].begun = true;
 }
 
 int tide_retain_snapshot_begin(struct tide_retain *retain, const struct tide_snapshot_opts *opts)
@@ -93,6 +97,7 @@ int tide_retain_snapshot_begin(struct tide_retain *retain, const struct tide_sna
 	collect = calloc(1, sizeof(*collect));
 	if (!collect)
 		return -ENOMEM;
+	collect->retain = retain;
 	collect->opts = *opts;
 	collect->hold_ns = retain->opts.hold_ns;
 	r = grow_sums(retain, collect);
@@ -106,8 +111,6 @@ int tide_retain_snapshot_begin(struct tide_retain *retain, const struct tide_sna
 			return -ENOMEM;
 	}
 	tide_core_advance(retain, opts->now_ns);
-	for (uint32_t idx = 0; idx < collect->sums_cnt; idx++)
-		begin_site(retain, idx, &collect->sums[idx], opts->now_ns);
 	retain->collect = TIDE_TAKE_PTR(collect);
 	return 0;
 }
@@ -179,6 +182,8 @@ static void visit(const struct tide_block *block, void *ctx)
 	const struct tide_snapshot_opts *opts = &collect->opts;
 	struct sums *sums = &collect->sums[block->site & TIDE_SITE_MASK];
 
+	if (!sums->begun)
+		begin_sums(collect, block->site & TIDE_SITE_MASK);
 	if (older_than(block, collect->hold_ns, opts->now_ns))
 		sums->held_bytes += block->block_bytes;
 	if (block->birth_ns <= sums->kept_until_ns)

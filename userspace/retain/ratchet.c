@@ -86,12 +86,19 @@ static void extend_ratchet(struct tide_series *s, const struct step *step)
 	}
 }
 
+/* A process that is seen from its beginning is not settled while it has not begun. */
+static void settle(struct tide_series *s, const struct tide_series_cfg *cfg)
+{
+	if (!s->settled_ns && (s->base_bytes || !cfg->from_first))
+		s->settled_ns = s->base_since_ns + cfg->hold_ns;
+}
+
 static void rise(struct tide_series *s, const struct tide_series_cfg *cfg, const struct step *step)
 {
 	bool goes_on = step->at_ns < s->base_since_ns + cfg->hold_ns;
 
-	if (!goes_on && !s->settled_ns)
-		s->settled_ns = s->base_since_ns + cfg->hold_ns;
+	if (!goes_on)
+		settle(s, cfg);
 	if (goes_on && s->chained && step->at_ns <= s->rise_first_ns + cfg->hold_ns) {
 		extend_ratchet(s, step);
 	} else if ((goes_on && s->chained) || grounded(s, cfg, step->at_ns)) {
@@ -146,8 +153,8 @@ void tide_ratchet_step(struct tide_series *s, const struct tide_series_cfg *cfg)
 	else if (floor_bytes < s->base_bytes)
 		s->base_bytes = floor_bytes;
 
-	if (!s->settled_ns && tide_slot_end_ns(s, cfg) >= s->base_since_ns + 2 * cfg->hold_ns)
-		s->settled_ns = s->base_since_ns + cfg->hold_ns;
+	if (tide_slot_end_ns(s, cfg) >= s->base_since_ns + 2 * cfg->hold_ns)
+		settle(s, cfg);
 }
 
 /* Whether a level explains itself by a ratchet: it is above the middle of the rise. */

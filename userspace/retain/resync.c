@@ -108,6 +108,7 @@ int tide_retain_resync_block(struct tide_retain *retain, uint64_t addr,
 		return 0;
 	if (!known || block.birth_ns != live->birth_ns)
 		return set_aside(retain, addr, live);
+	(void)tide_blockmap_del(resync->fresh, addr, NULL);
 	block.site = (block.site & TIDE_SITE_MASK) | resync->phase;
 	r = tide_blockmap_put(retain->blocks, &block, NULL);
 	return r < 0 ? r : 0;

@@ -30,14 +30,16 @@
 #define TICK_IDLE_SITES 256
 /* A process that never comes to rest is taken as settled after so many hold times. */
 #define SETTLE_HOLDS 8
+/* Multiples of the hold time are added to times: nine years leave room for that. */
+#define HOLD_MAX_NS (UINT64_MAX / 64)
 
 int tide_retain_new(const struct tide_retain_opts *opts, struct tide_retain **ret)
 {
 	TIDE_CLEANUP(tide_retain_free) struct tide_retain *retain = NULL;
 	int r;
 
-	if (!opts->hold_ns || !opts->max_sites || opts->max_sites > TIDE_SITES_LAST ||
-	    !opts->max_blocks)
+	if (!opts->hold_ns || opts->hold_ns > HOLD_MAX_NS || !opts->max_sites ||
+	    opts->max_sites > TIDE_SITES_LAST || !opts->max_blocks)
 		return -EINVAL;
 	retain = calloc(1, sizeof(*retain));
 	if (!retain)
@@ -45,6 +47,7 @@ int tide_retain_new(const struct tide_retain_opts *opts, struct tide_retain **re
 	retain->opts = *opts;
 	retain->now_ns = opts->start_ns;
 	tide_series_cfg_init(&retain->cfg, opts->start_ns, opts->hold_ns);
+	retain->cfg.from_first = opts->from_first;
 	tide_series_init(&retain->total, &retain->cfg, opts->start_ns);
 	r = tide_site_table_new(opts->max_sites, &retain->cfg, &retain->sites);
 	if (r)
@@ -199,6 +202,11 @@ int tide_retain_free_block(struct tide_retain *retain, const struct tide_rec_blo
 	tide_blockmap_del(retain->blocks, rec->addr, NULL);
 	block_gone(retain, &block, rec->hdr.ts_ns);
 	return 1;
+}
+
+void tide_retain_prefetch(const struct tide_retain *retain, uint64_t addr)
+{
+	tide_blockmap_prefetch(retain->blocks, addr);
 }
 
 int tide_retain_set_totals(struct tide_retain *retain, uint64_t stack_key,

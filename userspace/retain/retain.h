@@ -46,6 +46,11 @@ void tide_retain_free(struct tide_retain **retain);
 int tide_retain_alloc(struct tide_retain *retain, const struct tide_rec_block *rec);
 int tide_retain_free_block(struct tide_retain *retain, const struct tide_rec_block *rec);
 
+/* Tells that a record about addr is coming in a moment, so that its place in memory is on the way when
+ * it is needed. Changes nothing.
+ */
+void tide_retain_prefetch(const struct tide_retain *retain, uint64_t addr);
+
 /* A re-read of the live map: begin, one call for every block found, end. Blocks that were
  * known and not found have gone: they are freed as of now_ns. The feed must not be applied
  * between begin and end. abort leaves the core as it was before begin.

@@ -26,10 +26,10 @@
 
 #include <string.h>
 
-/* A gap is stepped through slot by slot until each floor has left the window, and a rise at
- * its beginning is confirmed; what follows can change nothing and is folded at once.
+/* A gap is stepped through slot by slot until what was before it has left the window, and a rise
+ * at its beginning is confirmed. What follows can change nothing and is folded at once.
  */
-#define GAP_STEPS (2 * TIDE_FINE_CNT)
+#define GAP_STEPS (TIDE_FINE_CNT + 1)
 
 struct ring_shape {
 	uint32_t slots, len, off;

@@ -45,9 +45,10 @@ struct tide_series_cfg {
 	uint64_t start_ns;
 	uint64_t hold_ns;
 	uint64_t slot_ns;
-	uint64_t dip_ns;     /* a replacement's dip may last as long */
-	uint64_t settled_ns; /* from here on the process had been level for a hold time; 0: not yet
-			      */
+	uint64_t dip_ns; /* a replacement's dip may last as long */
+	/* From here on the process had been level for a hold time; 0: not yet. */
+	uint64_t settled_ns;
+	bool from_first; /* nothing allocated yet is no level */
 };
 
 /* One interval of the coarse series, in units of 2^shift bytes. */

@@ -173,6 +173,18 @@ static void say_released(const struct tide_figures *f, char *why)
 	    since(f, f->peak_ns, &ago), bytes(f->live_bytes, &live));
 }
 
+/* All its records were lost, and a re-read did not find it. */
+static bool is_unseen(const struct tide_figures *f)
+{
+	return !f->peak_bytes;
+}
+
+static void say_unseen(const struct tide_figures *f, char *why)
+{
+	(void)f;
+	say(why, "seen in the kernel's totals only: no block of it was live when we looked");
+}
+
 static bool is_small(const struct tide_figures *f)
 {
 	return f->peak_bytes < TIDE_NOISE_BYTES;
@@ -277,6 +289,7 @@ static const struct rule rules[] = {
 	{TIDE_VERDICT_GROWING, is_growing, say_growing},
 	{TIDE_VERDICT_HIGH_WATER, is_high_water, say_high_water},
 	{TIDE_VERDICT_RELEASED, is_released, say_released},
+	{TIDE_VERDICT_STEADY, is_unseen, say_unseen},
 	{TIDE_VERDICT_STEADY, is_small, say_small},
 	{TIDE_VERDICT_STEADY, is_swinging, say_swinging},
 	{TIDE_VERDICT_STEADY, is_early, say_early},

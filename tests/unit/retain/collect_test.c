@@ -170,6 +170,33 @@ static void the_feed_may_go_on_between_slices(void **state)
 	sim_end(&sim);
 }
 
+/* The address is there, but it is another block. */
+static void a_block_that_was_replaced_is_not_shown(void **state)
+{
+	struct tide_snapshot_opts opts = {.show_blocks_cnt = 10};
+	struct tide_snapshot *snap = NULL;
+	struct tide_rec_block rec;
+	struct sim_block block;
+	struct sim sim;
+
+	(void)state;
+	sim_begin(&sim, HOLD);
+	block = sim_alloc(&sim, 1, 1000);
+	opts.now_ns = sim.now_ns;
+	assert_ok(tide_snapshot_new(&snap));
+	assert_ok(tide_retain_snapshot_begin(sim.retain, &opts));
+	while (tide_retain_snapshot_step(sim.retain, 100) == 1)
+		;
+	block.birth_ns = sim.now_ns + 5;
+	rec = sim_rec(&block, TIDE_REC_ALLOC, block.birth_ns);
+	assert_int_equal(tide_retain_alloc(sim.retain, &rec), 1);
+	assert_ok(tide_retain_snapshot_end(sim.retain, snap));
+	assert_int_equal(snap->live_blocks, 1);
+	assert_int_equal(snap->block_cnt, 0);
+	tide_snapshot_free(&snap);
+	sim_end(&sim);
+}
+
 static void a_snapshot_can_be_dropped(void **state)
 {
 	struct tide_snapshot_opts opts = {.show_blocks_cnt = 10};
@@ -250,6 +277,7 @@ int main(void)
 		cmocka_unit_test(the_largest_blocks_are_shown),
 		cmocka_unit_test(resident_bytes_are_asked_for),
 		cmocka_unit_test(the_feed_may_go_on_between_slices),
+		cmocka_unit_test(a_block_that_was_replaced_is_not_shown),
 		cmocka_unit_test(a_snapshot_can_be_dropped),
 		cmocka_unit_test(an_empty_process_makes_an_empty_report),
 		cmocka_unit_test(points_follow_the_tide),

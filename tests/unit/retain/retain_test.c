@@ -211,6 +211,8 @@ static void bad_options_are_refused(void **state)
 	(void)state;
 	opts.hold_ns = 0;
 	assert_errno(tide_retain_new(&opts, &retain), EINVAL);
+	opts.hold_ns = UINT64_MAX / 2;
+	assert_errno(tide_retain_new(&opts, &retain), EINVAL);
 	opts.hold_ns = 1;
 	opts.max_sites = 0;
 	assert_errno(tide_retain_new(&opts, &retain), EINVAL);
