@@ -56,6 +56,8 @@ static inline int tide_options_exit(int parsed)
 	return -parsed - 1;
 }
 
+/* Sites whose names a report in this format needs. */
+size_t tide_named_sites(const struct tide_options *opts);
 /* "usage: ..." to stderr; returns TIDE_EXIT_USAGE. */
 int tide_usage_error(const struct tide_cmd *cmd, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -71,7 +73,7 @@ struct tide_watch {
 };
 int tide_watch_run(struct tide_watch *watch);
 
-/* Blocks SIGINT, SIGTERM and SIGCHLD, so that the watch loop takes them in its own time; to be
+/* Blocks SIGINT and SIGTERM, so that the watch loop takes them in its own time; to be
  * called before anything that must not be interrupted half-way.
  */
 int tide_signals_block(struct tide_failure *fail);

@@ -30,7 +30,7 @@ int tide_cmd_attach(int argc, char **argv)
 		return tide_usage_error(cmd, "'%s' is not a number of reports", argv[at + 2]);
 	if (argv[at + 1] && argv[at + 2] && argv[at + 3])
 		return tide_usage_error(cmd, "what is '%s'?", argv[at + 3]);
-	opts.session.named_sites_cnt = strcmp(opts.format, "text") ? SIZE_MAX : opts.top_cnt;
+	opts.session.named_sites_cnt = tide_named_sites(&opts);
 	watch.tgid = (pid_t)tgid;
 	if (tide_signals_block(&fail))
 		return tide_failed(&fail);

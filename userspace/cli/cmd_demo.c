@@ -77,8 +77,13 @@ static int demo_file_make(struct demo_file *f, struct tide_failure *fail)
 
 static int play(struct tide_options *opts, struct demo_file *file)
 {
-	char *const argv[] = {file->path,	    (char *)DEMO_CYCLES,   (char *)DEMO_SPIKE,
-			      (char *)DEMO_RECORDS, (char *)DEMO_CYCLE_MS, NULL};
+	char *const argv[] = {file->path,
+			      (char *)DEMO_CYCLES,
+			      (char *)DEMO_SPIKE,
+			      (char *)DEMO_RECORDS,
+			      (char *)DEMO_CYCLE_MS,
+			      (char *)"quiet",
+			      NULL};
 	struct tide_watch watch = {.opts = opts, .our_child = true};
 	struct tide_failure fail;
 
@@ -103,7 +108,7 @@ int tide_cmd_demo(int argc, char **argv)
 	if (argv[at])
 		return tide_usage_error(cmd, "what is '%s'?", argv[at]);
 	opts.session.from_first = true;
-	opts.session.named_sites_cnt = strcmp(opts.format, "text") ? SIZE_MAX : opts.top_cnt;
+	opts.session.named_sites_cnt = tide_named_sites(&opts);
 	fputs(intro, stderr);
 	return play(&opts, &file);
 }

@@ -18,7 +18,7 @@ int tide_cmd_run(int argc, char **argv)
 	if (at >= argc)
 		return tide_usage_error(cmd, "which command? give it after --");
 	opts.session.from_first = true;
-	opts.session.named_sites_cnt = strcmp(opts.format, "text") ? SIZE_MAX : opts.top_cnt;
+	opts.session.named_sites_cnt = tide_named_sites(&opts);
 	if (tide_signals_block(&fail) || tide_spawn(&argv[at], &watch.tgid, &fail))
 		return tide_failed(&fail);
 	return tide_watch_run(&watch);

@@ -76,6 +76,16 @@ void tide_options_init(struct tide_options *opts)
 	opts->format = "text";
 }
 
+/* A text report shows the first few that have something to say, and passes over some on the way
+ * to them; the others hold every site with its stack.
+ */
+size_t tide_named_sites(const struct tide_options *opts)
+{
+	if (strcmp(opts->format, "text"))
+		return SIZE_MAX;
+	return opts->top_cnt > 1000 ? SIZE_MAX : 64 + 4 * opts->top_cnt;
+}
+
 int tide_usage_error(const struct tide_cmd *cmd, const char *fmt, ...)
 {
 	va_list args;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
@@ -215,6 +216,7 @@ static void wait_for_something(struct loop *l)
 	struct pollfd fds[] = {
 		{.fd = l->signal_fd, .events = POLLIN},
 		{.fd = tide_session_pidfd(l->session), .events = POLLIN},
+		{.fd = tide_session_event_fd(l->session), .events = POLLIN},
 	};
 	struct signalfd_siginfo info;
 
@@ -222,7 +224,7 @@ static void wait_for_something(struct loop *l)
 		return;
 	if (fds[0].revents && read(l->signal_fd, &info, sizeof(info)) == sizeof(info))
 		l->stop = true;
-	if (fds[1].revents)
+	if (fds[1].revents || fds[2].revents)
 		l->next_status_ns = 0;
 }
 
@@ -346,12 +348,27 @@ static void child_let_go(struct loop *l)
 	tide_info("the command (pid %d) goes on unobserved", l->watch->tgid);
 }
 
+/* One descriptor per mapped file: large programs map more than the usual 1024. Our command was
+ * started before, with its own limit.
+ */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		tide_debug("the limit of open files stays: %s, going on", strerror(errno));
+}
+
 int tide_watch_run(struct tide_watch *watch)
 {
 	struct loop l = {.watch = watch, .opts = watch->opts, .signal_fd = -1};
 	struct tide_failure fail = {0};
 	int err = open_output(&l, &fail);
 
+	raise_file_limit();
 	l.terminal = isatty(STDERR_FILENO);
 	if (!err)
 		err = open_signals(&l, &fail);

@@ -35,6 +35,8 @@ int tide_collector_start(struct tide_probe *probe, struct tide_retain *retain,
 /* Ends the thread and frees the collector; probe and retain are the caller's again. */
 void tide_collector_stop(struct tide_collector **collector);
 
+/* Readable (POLLIN) when execed or leader_ended has changed; reading the status clears it. */
+int tide_collector_event_fd(const struct tide_collector *collector);
 void tide_collector_status(struct tide_collector *collector, struct tide_collector_status *ret);
 
 /* Applies everything that has happened before this call, re-reads the live map when records

@@ -63,7 +63,7 @@ static void describe_memory(const struct tide_session *s, struct tide_snapshot *
 	m->rss_bytes = rss->rss_bytes;
 	m->peak_rss_bytes = rss->peak_rss_bytes;
 	regions = rss->heap_bytes;
-	if (s->residency) {
+	if (snap->resident_known) {
 		regions += tide_residency_marked_bytes(s->residency);
 		for (size_t i = 0; i < snap->site_cnt; i++)
 			live += snap->sites[i].resident_bytes;
@@ -73,8 +73,8 @@ static void describe_memory(const struct tide_session *s, struct tide_snapshot *
 	if (live > regions)
 		live = regions;
 	m->part_bytes[TIDE_PART_LIVE] = live;
-	m->part_bytes[all_seen && s->residency ? TIDE_PART_ALLOCATOR_HELD
-					       : TIDE_PART_HEAP_UNTRACKED] = regions - live;
+	m->part_bytes[all_seen && snap->resident_known ? TIDE_PART_ALLOCATOR_HELD
+						       : TIDE_PART_HEAP_UNTRACKED] = regions - live;
 	m->part_bytes[TIDE_PART_ANON_MMAP] = rss->heap_bytes + rss->anon_bytes - regions;
 	m->part_bytes[TIDE_PART_STACK] = rss->stack_bytes;
 	m->part_bytes[TIDE_PART_FILE] = rss->file_bytes;

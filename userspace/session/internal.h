@@ -33,7 +33,8 @@ struct tide_session {
 	/* the last whole look at memory; residency also serves a report after the end */
 	struct tide_residency *residency;
 	struct tide_rss rss;
-	uint64_t rss_at_ns; /* 0: never */
+	uint64_t rss_at_ns;	     /* 0: never */
+	uint64_t live_at_read_bytes; /* live bytes at that moment */
 	uint64_t rss_cost_ns;
 	uint64_t cpu_ns_at_start, cpu_ns;
 };

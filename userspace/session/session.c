@@ -13,7 +13,7 @@
 
 #define OPEN_TRIES	5
 #define MEMORY_EVERY_NS (10 * TIDE_NS_PER_SEC)
-#define MEMORY_CHEAP_NS (5 * TIDE_NS_PER_MS)
+#define MEMORY_CHEAP_NS (20 * TIDE_NS_PER_MS)
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
@@ -270,6 +270,11 @@ int tide_session_pidfd(const struct tide_session *s)
 	return s->proc.pidfd;
 }
 
+int tide_session_event_fd(const struct tide_session *s)
+{
+	return tide_collector_event_fd(s->collector);
+}
+
 const char *tide_session_title(const struct tide_session *s)
 {
 	return s->title;
@@ -281,6 +286,7 @@ int tide_session_read_memory(struct tide_session *s)
 {
 	TIDE_CLEANUP(tide_residency_free) struct tide_residency *residency = NULL;
 	uint64_t begin_ns = tide_clock_monotonic_ns();
+	struct tide_collector_status status;
 	struct tide_rss rss;
 	int err = tide_residency_read(&s->proc, &residency, &rss);
 
@@ -292,6 +298,8 @@ int tide_session_read_memory(struct tide_session *s)
 	s->rss = rss;
 	s->rss_at_ns = tide_clock_monotonic_ns();
 	s->rss_cost_ns = s->rss_at_ns - begin_ns;
+	tide_collector_status(s->collector, &status);
+	s->live_at_read_bytes = status.live_bytes;
 	(void)tide_proc_cpu_ns(&s->proc, &s->cpu_ns);
 	tide_residency_free(&s->residency);
 	s->residency = TIDE_TAKE_PTR(residency);
@@ -351,6 +359,23 @@ void tide_session_poll(struct tide_session *s, struct tide_session_status *ret)
 
 /* ---- reporting ------------------------------------------------------------------------------ */
 
+/* After the end only the last look at memory is left. It says nothing of blocks that came later, so
+ * it is used only while live bytes have stayed about the same.
+ */
+static bool residency_fits(const struct tide_session *s)
+{
+	struct tide_collector_status status;
+	uint64_t then = s->live_at_read_bytes, now;
+
+	if (!s->residency)
+		return false;
+	if (!s->ended && !s->execed)
+		return true;
+	tide_collector_status(s->collector, &status);
+	now = status.live_bytes;
+	return (now > then ? now - then : then - now) <= now / 10;
+}
+
 static uint64_t resident_of(uint64_t addr, uint64_t bytes, void *ctx)
 {
 	return tide_residency_bytes(addr, bytes, ctx);
@@ -375,7 +400,7 @@ int tide_session_report(struct tide_session *s, const struct tide_session_report
 	tide_session_poll(s, &status);
 	if (!s->ended && !s->execed)
 		(void)tide_session_read_memory(s);
-	if (s->residency) {
+	if (residency_fits(s)) {
 		snap_opts.resident = resident_of;
 		snap_opts.resident_ctx = s->residency;
 	}

@@ -41,6 +41,8 @@ void tide_session_free(struct tide_session **session);
 
 /* Readable (POLLIN) once the process has ended. */
 int tide_session_pidfd(const struct tide_session *session);
+/* Readable (POLLIN) when tide_session_poll() has something new to say before its time. */
+int tide_session_event_fd(const struct tide_session *session);
 /* One line for "watching ...": name, pid, allocators. */
 const char *tide_session_title(const struct tide_session *session);
 

@@ -8,6 +8,7 @@
 #include "handshake.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -51,6 +52,7 @@ ALLOC_SITE(site_memalign, (size_t bytes), memalign(256, bytes))
 ALLOC_SITE(site_huge, (size_t bytes), malloc(bytes))
 ALLOC_SITE(site_path, (size_t bytes), malloc(bytes))
 ALLOC_SITE(site_jump, (size_t bytes), malloc(bytes))
+ALLOC_SITE(site_thread, (size_t bytes), malloc(bytes))
 ALLOC_SITE(site_touched, (size_t bytes), malloc(bytes))
 ALLOC_SITE(site_untouched, (size_t bytes), malloc(bytes))
 
@@ -180,6 +182,27 @@ static unsigned long paths(unsigned long cnt)
 	return cnt;
 }
 
+static void *allocate_once(void *arg)
+{
+	(void)arg;
+	return site_thread(50);
+}
+
+/* cnt threads one after the other, each leaving one block behind. */
+static unsigned long threads(unsigned long cnt)
+{
+	pthread_t thread;
+	void *block;
+
+	for (unsigned long i = 0; i < cnt; i++) {
+		if (pthread_create(&thread, NULL, allocate_once, NULL) != 0 ||
+		    pthread_join(thread, &block) != 0)
+			return i;
+		keep(block);
+	}
+	return cnt;
+}
+
 static sigjmp_buf landing;
 
 static void leap(int nr)
@@ -213,7 +236,7 @@ static const struct {
 	{"early", early}, {"drop_early", drop_early}, {"plain", plain},
 	{"nest", nest},	  {"fail_alloc", fail_alloc}, {"fail_realloc", fail_realloc},
 	{"huge", huge},	  {"touch", touch},	      {"paths", paths},
-	{"jump", jump},
+	{"jump", jump},	  {"threads", threads},
 };
 
 static void obey(const char *line)

@@ -10,8 +10,8 @@
  * cycle (read_batch), a journal opened once and kept in use (open_journal), and an export
  * of the catch-up cycle that is given back when it is written (export_results).
  *
- * story [cycles [spike_cycle [records [cycle_ms [talk]]]]]
- * At the end one line of JSON on stdout says what a profiler should have found.
+ * story [cycles [spike_cycle [records [cycle_ms [talk|quiet]]]]]
+ * At the end one line of JSON on stdout says what a profiler should have found, unless quiet.
  *
  * This file stands alone: the demo carries its program inside itself.
  */
@@ -292,10 +292,11 @@ int main(int argc, char **argv)
 	s.spike_cycle = argument(argc, argv, 2, 6);
 	s.record_cnt = argument(argc, argv, 3, 200000);
 	s.cycle_ms = argument(argc, argv, 4, 1000);
-	s.talk = argc > 5;
+	s.talk = argc > 5 && !strcmp(argv[5], "talk");
 	table_resize(&s.table, FIRST_SLOTS);
 	open_journal(&s);
 	run_service(&s);
-	say_ledger(&s);
+	if (argc <= 5 || strcmp(argv[5], "quiet"))
+		say_ledger(&s);
 	return 0;
 }
