@@ -33,7 +33,7 @@ int tide_on_exec(void *ctx __attribute__((unused)))
 	if (!is_target(&ids))
 		return 0;
 	tide_shared.enabled = 0;
-	if (tide_config.stop_on_exec)
+	if (tide_shared.stop_on_exec)
 		bpf_send_signal(TIDE_SIGSTOP);
 	emit_life(TIDE_REC_EXEC, ids.tgid, ids.pid);
 	return 0;

@@ -16,17 +16,16 @@ struct tide_config {
 	__u64 pidns_dev, pidns_ino; /* the pid namespace in which tgid counts */
 	__u32 tgid;		    /* of the target; for life-cycle events only */
 	__u32 max_frames;	    /* 1..TIDE_MAX_FRAMES */
-	__u32 stop_on_exec;	    /* SIGSTOP the target when it begins another program (run) */
-	__u32 pad;
 };
 
 struct tide_shared {
 	__u32 enabled; /* userspace: 1 once every probe is in place, 0 before they are removed */
 	__u32 woken;   /* BPF sets it when it wakes the collector, userspace clears it */
+	__u32 stop_on_exec; /* userspace: SIGSTOP the target when it begins another program (run) */
 };
 
 #define TIDE_MAX_THREADS 65536
 
-_Static_assert(sizeof(struct tide_config) == 48, "ABI");
+_Static_assert(sizeof(struct tide_config) == 40, "ABI");
 
 #endif

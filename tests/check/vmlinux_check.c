@@ -24,6 +24,7 @@ struct check {
 	const struct btf *ours;
 	const struct btf *kernel;
 	bool exact;
+	int depth; /* of structs within structs */
 	int finding_cnt;
 	int field_cnt;
 };
@@ -76,10 +77,10 @@ static bool find_field(const struct btf *btf, const struct btf_type *t, const ch
 }
 
 static void check_fields(struct check *c, const char *name, const struct btf_type *ours,
-			 const struct btf_type *kernel, int depth);
+			 const struct btf_type *kernel);
 
 static void check_kind(struct check *c, const char *type, const char *field,
-		       const struct btf_type *ours, const struct btf_type *kernel, int depth)
+		       const struct btf_type *ours, const struct btf_type *kernel)
 {
 	if (!ours || !kernel || btf_kind(ours) != btf_kind(kernel)) {
 		finding(c, type, field, "is another kind of type in the kernel");
@@ -87,12 +88,15 @@ static void check_kind(struct check *c, const char *type, const char *field,
 	}
 	if (btf_is_int(ours) && ours->size != kernel->size)
 		finding(c, type, field, "is an integer of another size in the kernel");
-	if (btf_is_composite(ours) && depth < MAX_DEPTH)
-		check_fields(c, field, ours, kernel, depth + 1);
+	if (btf_is_composite(ours) && c->depth < MAX_DEPTH) {
+		c->depth++;
+		check_fields(c, field, ours, kernel);
+		c->depth--;
+	}
 }
 
 static void check_fields(struct check *c, const char *name, const struct btf_type *ours,
-			 const struct btf_type *kernel, int depth)
+			 const struct btf_type *kernel)
 {
 	const struct btf_member *m = btf_members(ours);
 
@@ -107,7 +111,7 @@ static void check_fields(struct check *c, const char *name, const struct btf_typ
 		}
 		/* In an exact type a word may be split by the kernel (x86's cs, since FRED). */
 		if (!c->exact)
-			check_kind(c, name, field, skip_names(c->ours, m->type), there.type, depth);
+			check_kind(c, name, field, skip_names(c->ours, m->type), there.type);
 		else if (btf_member_bit_offset(ours, i) != there.bit_offset)
 			finding(c, name, field, "is at another offset in the kernel");
 	}
@@ -151,7 +155,7 @@ static void check_type(struct check *c, const char *name, const struct btf_type 
 	if (btf_is_enum(ours))
 		check_enum(c, name, ours, kernel);
 	else if (btf_is_composite(ours))
-		check_fields(c, name, ours, kernel, 0);
+		check_fields(c, name, ours, kernel);
 }
 
 static int check_all(struct check *c)

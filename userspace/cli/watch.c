@@ -37,7 +37,7 @@ struct loop {
 	bool line_shown;
 	uint64_t next_status_ns, next_plain_ns, next_report_ns, end_ns;
 	uint64_t written_cnt;
-	bool stop, child_ended, execed;
+	bool stop, child_ended, child_gone, execed;
 	int wait_status;
 };
 
@@ -284,10 +284,11 @@ static int watch_session(struct loop *l, struct tide_failure *fail)
 	return 0;
 }
 
-static void child_kill(struct tide_watch *w)
+static void child_kill(struct loop *l)
 {
-	kill(w->tgid, SIGKILL);
-	while (waitpid(w->tgid, NULL, __WALL) < 0 && errno == EINTR)
+	l->child_gone = true;
+	kill(l->watch->tgid, SIGKILL);
+	while (waitpid(l->watch->tgid, NULL, __WALL) < 0 && errno == EINTR)
 		;
 }
 
@@ -297,7 +298,7 @@ static int session_begin(struct loop *l, struct tide_failure *fail)
 
 	if (err) {
 		if (l->watch->our_child)
-			child_kill(l->watch);
+			child_kill(l);
 		return err;
 	}
 	fprintf(stderr, "watching %s\n", tide_session_title(l->session));
@@ -312,9 +313,13 @@ static int session_begin(struct loop *l, struct tide_failure *fail)
  */
 static int follow_exec(struct loop *l, struct tide_failure *fail)
 {
+	int err;
+
 	status_clear(l);
 	tide_session_free(&l->session);
-	return tide_spawn_catch_exec(l->watch->tgid, fail);
+	err = tide_spawn_catch_exec(l->watch->tgid, fail);
+	l->child_gone = err; /* ended, or it ends with our hold on it */
+	return err;
 }
 
 static int sessions(struct loop *l, struct tide_failure *fail)
@@ -338,14 +343,15 @@ static int sessions(struct loop *l, struct tide_failure *fail)
 	return report(l, true, fail);
 }
 
-/* A child that was stopped at an exec when the session ended for another reason goes on. */
-static void child_let_go(struct loop *l)
+/* Our command goes on without us. It may have been stopped at an exec that nobody will follow any
+ * more; the probes are gone, so no further stop can come.
+ */
+static void child_let_go(const struct loop *l)
 {
-	if (!l->watch->our_child || l->child_ended)
+	if (!l->watch->our_child || l->child_ended || l->child_gone)
 		return;
-	if (l->execed)
-		kill(l->watch->tgid, SIGCONT);
-	tide_info("the command (pid %d) goes on unobserved", l->watch->tgid);
+	if (!kill(l->watch->tgid, SIGCONT))
+		tide_info("the command (pid %d) goes on unobserved", l->watch->tgid);
 }
 
 /* One descriptor per mapped file: large programs map more than the usual 1024. Our command was
@@ -373,14 +379,13 @@ int tide_watch_run(struct tide_watch *watch)
 	if (!err)
 		err = open_signals(&l, &fail);
 	if (err && watch->our_child)
-		child_kill(watch);
+		child_kill(&l);
 	if (!err) {
 		err = sessions(&l, &fail);
 		status_clear(&l);
-		if (l.session)
-			child_let_go(&l);
 	}
 	tide_session_free(&l.session);
+	child_let_go(&l);
 	if (l.signal_fd >= 0)
 		close(l.signal_fd);
 	if (l.out_owned && fclose(l.out) && !err)

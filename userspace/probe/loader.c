@@ -49,7 +49,6 @@ static int configure(struct tide_probe *p, struct tide_failure *fail)
 	config->min_bytes = o->min_bytes;
 	config->max_frames = o->max_frames;
 	config->ring_wake_bytes = o->ring_bytes / 4;
-	config->stop_on_exec = o->stop_on_exec;
 	/* One entry more for stack key 0, which takes what has no room of its own. */
 	if (bpf_map__set_max_entries(s->maps.tide_ring, (__u32)o->ring_bytes) ||
 	    bpf_map__set_max_entries(s->maps.tide_live, o->max_blocks) ||
@@ -109,6 +108,7 @@ static int after_load(struct tide_probe *p, struct tide_failure *fail)
 	p->stats_fd = bpf_map__fd(s->maps.tide_stats);
 	p->fence_fd = bpf_program__fd(s->progs.tide_fence);
 	p->shared = &s->bss->tide_shared;
+	tide_probe_stop_on_exec(p, p->opts.stop_on_exec);
 	p->cpu_cnt = libbpf_num_possible_cpus();
 	err = p->cpu_cnt < 0 ? p->cpu_cnt : overflow_site_add(p);
 	if (err)

@@ -55,6 +55,8 @@ bool tide_probe_needs_live_leader(const struct tide_probe *probe);
 void tide_probe_detach(struct tide_probe *probe);
 /* The switch for all probes at once: tracking begins when every probe is in place. */
 void tide_probe_enable(struct tide_probe *probe, bool enabled);
+/* tide_probe_opts stop_on_exec, later: off before anybody stops looking for the stop. */
+void tide_probe_stop_on_exec(struct tide_probe *probe, bool on);
 
 /* The ring. drain hands over at most max_cnt valid records and returns their number; wait
  * returns when the kernel wakes us or after timeout_ms. Invalid records are counted.

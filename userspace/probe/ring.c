@@ -81,3 +81,8 @@ void tide_probe_enable(struct tide_probe *p, bool enabled)
 {
 	__atomic_store_n(&p->shared->enabled, enabled, __ATOMIC_SEQ_CST);
 }
+
+void tide_probe_stop_on_exec(struct tide_probe *p, bool on)
+{
+	__atomic_store_n(&p->shared->stop_on_exec, on, __ATOMIC_SEQ_CST);
+}

@@ -163,10 +163,13 @@ static void write_peak(struct tide_text *text, const struct tide_site_report *si
 	tide_text_add_bytes(text, site->peak_bytes);
 	tide_page_add(&text->page, " at ");
 	tide_text_add_moment(text, site->peak_ns);
-	tide_page_add(&text->page, "; never beneath ");
-	tide_text_add_bytes(text, site->floor_bytes);
-	tide_page_add(&text->page, " in the last ");
-	tide_text_add_duration(text, text->snap->hold_ns);
+	/* A floor is one of a whole hold time; before that there is none to speak of. */
+	if (text->snap->end_ns - text->snap->start_ns >= text->snap->hold_ns) {
+		tide_page_add(&text->page, "; never beneath ");
+		tide_text_add_bytes(text, site->floor_bytes);
+		tide_page_add(&text->page, " in the last ");
+		tide_text_add_duration(text, text->snap->hold_ns);
+	}
 	end_detail(text);
 }
 

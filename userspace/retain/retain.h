@@ -46,8 +46,8 @@ void tide_retain_free(struct tide_retain **retain);
 int tide_retain_alloc(struct tide_retain *retain, const struct tide_rec_block *rec);
 int tide_retain_free_block(struct tide_retain *retain, const struct tide_rec_block *rec);
 
-/* Tells that a record about addr is coming in a moment, so that its place in memory is on the way when
- * it is needed. Changes nothing.
+/* Tells that a record about addr is coming in a moment, so that its place in memory is on the way
+ * when it is needed. Changes nothing.
  */
 void tide_retain_prefetch(const struct tide_retain *retain, uint64_t addr);
 
@@ -57,7 +57,7 @@ void tide_retain_prefetch(const struct tide_retain *retain, uint64_t addr);
  */
 int tide_retain_resync_begin(struct tide_retain *retain);
 int tide_retain_resync_block(struct tide_retain *retain, uint64_t addr,
-			     const struct tide_live_block *block);
+			     const struct tide_live_block *live);
 int tide_retain_resync_end(struct tide_retain *retain, uint64_t now_ns);
 void tide_retain_resync_abort(struct tide_retain *retain);
 

@@ -229,7 +229,8 @@ static int make_snapshot(struct tide_collector *c, const struct request *request
 
 	if (err)
 		return err;
-	opts.now_ns = tide_clock_monotonic_ns();
+	if (!opts.now_ns)
+		opts.now_ns = tide_clock_monotonic_ns();
 	tide_retain_tick(c->retain, opts.now_ns);
 	err = tide_retain_snapshot_begin(c->retain, &opts);
 	if (err)

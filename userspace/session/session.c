@@ -9,11 +9,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "encode/utf8.h"
 #include "session/internal.h"
 
-#define OPEN_TRIES	5
-#define MEMORY_EVERY_NS (10 * TIDE_NS_PER_SEC)
-#define MEMORY_CHEAP_NS (20 * TIDE_NS_PER_MS)
+#define OPEN_TRIES   5
+#define MEMORY_SHARE 50 /* a look at memory takes at most this part of the time */
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
@@ -53,6 +53,7 @@ static int proc_failed(pid_t tgid, enum tide_proc_problem problem, const struct 
 static int no_allocator(const struct tide_session *s, struct tide_failure *fail)
 {
 	const struct tide_allocators *a = &s->allocators;
+	TIDE_AUTO_FREE char *comm = tide_utf8_printable(s->proc.comm);
 	const char *why = "no mapped file defines malloc and free";
 
 	if (a->main_is_go)
@@ -60,8 +61,8 @@ static int no_allocator(const struct tide_session *s, struct tide_failure *fail)
 	else if (a->main_stripped)
 		why = "it is a static executable without a symbol table; run it unstripped";
 	return tide_fail(fail, TIDE_EXIT_TARGET, -ENOENT,
-			 "no allocator found in process %d (%s): %s", s->proc.tgid, s->proc.comm,
-			 why);
+			 "no allocator found in process %d (%s): %s", s->proc.tgid,
+			 comm ? comm : "?", why);
 }
 
 static int identify(struct tide_session *s, pid_t tgid, struct tide_failure *fail)
@@ -175,15 +176,20 @@ static bool same_program(const struct tide_session *s)
 	return false;
 }
 
+/* Names come from the target: nothing of them may reach a terminal as it is. */
 static void make_title(struct tide_session *s)
 {
-	int len = snprintf(s->title, sizeof(s->title), "%s (pid %d), allocator ", s->proc.comm,
+	TIDE_AUTO_FREE char *comm = tide_utf8_printable(s->proc.comm);
+	int len = snprintf(s->title, sizeof(s->title), "%s (pid %d), allocator ", comm ? comm : "?",
 			   s->proc.tgid);
 
 	for (uint32_t i = 0; i < s->allocators.cnt && len > 0 && (size_t)len < sizeof(s->title);
-	     i++)
+	     i++) {
+		TIDE_AUTO_FREE char *name = tide_utf8_printable(s->allocators.list[i].name);
+
 		len += snprintf(s->title + len, sizeof(s->title) - (size_t)len, "%s%s",
-				i ? ", " : "", s->allocators.list[i].name);
+				i ? ", " : "", name ? name : "?");
+	}
 }
 
 static int open_once(struct tide_session *s, pid_t tgid, struct tide_failure *fail)
@@ -250,8 +256,10 @@ void tide_session_free(struct tide_session **session)
 
 	if (!s)
 		return;
-	if (s->probe)
+	if (s->probe) {
+		tide_probe_stop_on_exec(s->probe, false);
 		tide_probe_enable(s->probe, false);
+	}
 	tide_collector_stop(&s->collector);
 	tide_probe_free(&s->probe);
 	tide_retain_free(&s->retain);
@@ -344,8 +352,7 @@ void tide_session_poll(struct tide_session *s, struct tide_session_status *ret)
 		s->known_site_cnt = status.site_cnt;
 		(void)tide_modules_update(s->mods, &s->proc);
 	}
-	if (!s->ended && !s->execed &&
-	    (now_ns - s->rss_at_ns >= MEMORY_EVERY_NS || s->rss_cost_ns < MEMORY_CHEAP_NS))
+	if (!s->ended && !s->execed && now_ns - s->rss_at_ns >= MEMORY_SHARE * s->rss_cost_ns)
 		(void)tide_session_read_memory(s);
 	ret->elapsed_ns = now_ns - s->start_ns;
 	ret->events = status.events;
@@ -405,7 +412,9 @@ int tide_session_report(struct tide_session *s, const struct tide_session_report
 		snap_opts.resident_ctx = s->residency;
 	}
 	if (opts->final) {
+		tide_probe_stop_on_exec(s->probe, false);
 		tide_probe_enable(s->probe, false);
+		snap_opts.now_ns = tide_clock_monotonic_ns(); /* the detach is not watching */
 		tide_probe_detach(s->probe);
 		s->disabled = true;
 	}
