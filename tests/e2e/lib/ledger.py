@@ -8,7 +8,7 @@ import tide
 
 def round_of(target, command="go"):
     """Runs one command of the ledger and returns its books, which must be free of errors."""
-    books = json.loads(target.ask(command))
+    books = json.loads(target.ask(command, 100))
     tide.equal(books["errors"], 0, "errors the ledger found in its own blocks")
     return books
 

@@ -24,7 +24,8 @@ def patched_text(tgid):
                 continue
             begin, end = (int(part, 16) for part in fields[0].split("-"))
             there = os.pread(memory.fileno(), end - begin, begin)
-            with open(fields[5].rstrip("\n"), "rb") as file:
+            # By this link also when the file was replaced under its name.
+            with open(f"/proc/{tgid}/map_files/{fields[0]}", "rb") as file:
                 here = os.pread(file.fileno(), end - begin, int(fields[2], 16))
             found += [f"{fields[5].strip()}+{int(fields[2], 16) + at:#x}"
                       for at in range(min(len(here), len(there))) if here[at] != there[at]]

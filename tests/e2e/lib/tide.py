@@ -269,6 +269,7 @@ def main(test):
         raise AssertionError("the test took too long")
 
     signal.signal(signal.SIGALRM, out_of_time)
+    signal.signal(signal.SIGTERM, out_of_time)  # the runner's own patience
     signal.alarm(int(os.environ.get("TIDE_TIMEOUT", "120")) - 5)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     status = 1
