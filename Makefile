@@ -100,8 +100,11 @@ _test: $(B)/tidemark $(UNIT) $(BPFT) $(TARGETS)
 unit: $(UNIT) ## only the unit tests, under ASan and UBSan; no root needed
 	@tests/harness/run.sh $(UNIT)
 
-.PHONY: soak
-soak: $(B)/tidemark $(TARGETS) ## the long tests: minutes each, root
+.PHONY: soak _soak
+soak: ## the long tests: minutes each, root
+	@.ci/install-deps build test soak
+	@$(SUBMAKE) _soak
+_soak: $(B)/tidemark $(TARGETS)
 	@TIDE_TIMEOUT=1800 tests/harness/run.sh --root $(SOAK)
 
 .PHONY: check _check
