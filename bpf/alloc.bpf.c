@@ -34,7 +34,7 @@
 #include "abi/alloc_fn.h"
 #include "arch/x86.h"
 #include "lib/emit.h"
-#include "lib/fp_stack.h"
+#include "lib/stack.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -112,6 +112,19 @@ static __always_inline __u64 site_for(const struct tide_stack *stack, __u64 key)
 	return key;
 }
 
+/* A stack leads into code that userspace does not know yet (a dlopen, most likely). Said once until
+ * it has looked.
+ */
+static __always_inline void ask_for_tables(void)
+{
+	__u64 ids = bpf_get_current_pid_tgid();
+
+	if (tide_shared.unmapped_told)
+		return;
+	tide_shared.unmapped_told = 1;
+	emit_life(TIDE_REC_UNMAPPED, ids >> 32, (__u32)ids);
+}
+
 static __always_inline void block_allocated(const struct pt_regs *regs, struct tide_thread *thread,
 					    __u64 addr)
 {
@@ -119,9 +132,12 @@ static __always_inline void block_allocated(const struct pt_regs *regs, struct t
 	struct tide_site_totals *totals;
 	__u64 key;
 
-	key = fp_stack_walk(regs, &thread->stack);
+	key = stack_walk(regs, &thread->stack);
+	stat_add(TIDE_STAT_OF_END(thread->stack.end));
 	if (thread->stack.end != TIDE_STACK_COMPLETE)
 		stat_add(TIDE_STAT_STACK_TRUNCATED);
+	if (thread->stack.end == TIDE_STACK_NO_MAPPING)
+		ask_for_tables();
 	block.stack_key = site_for(&thread->stack, key);
 	block.birth_ns = bpf_ktime_get_ns();
 	if (live_insert(addr, &block))

@@ -20,6 +20,8 @@ enum tide_rec_type {
 	TIDE_REC_FENCE = 4,   /* struct tide_rec_fence: all earlier records are before this one */
 	TIDE_REC_EXEC = 5,    /* struct tide_rec_life: the target began another program */
 	TIDE_REC_THREAD = 6,  /* struct tide_rec_life: the thread-group leader ended, others live */
+	TIDE_REC_UNMAPPED =
+		7, /* struct tide_rec_life: a stack led into code that has no tables yet */
 };
 
 /* Every record begins with this. ts_ns is CLOCK_MONOTONIC (bpf_ktime_get_ns). */
@@ -70,12 +72,19 @@ struct tide_site_totals {
 #define TIDE_MAX_FRAMES 127
 
 /* Why a stack walk ended. Only TIDE_STACK_COMPLETE means that nothing is missing. */
-#define TIDE_STACK_ENDS(X)                                                                 \
-	X(COMPLETE, "complete", "the walk reached the outermost frame")                    \
-	X(NO_FRAME_POINTER, "no frame pointer", "the caller keeps no frame-pointer chain") \
-	X(UNREADABLE, "unreadable", "a frame lies in memory that could not be read")       \
-	X(TOO_DEEP, "too deep", "more frames than are kept")                               \
-	X(NO_ROOM, "no room", "the stack table is full: raise --max-sites")
+#define TIDE_STACK_ENDS(X)                                                                        \
+	X(COMPLETE, "complete", "the walk reached the outermost frame")                           \
+	X(NO_FRAME_POINTER, "no frame pointer", "the caller keeps no frame-pointer chain")        \
+	X(UNREADABLE, "unreadable", "a frame lies in memory that could not be read")              \
+	X(TOO_DEEP, "too deep", "more frames than are kept")                                      \
+	X(NO_ROOM, "no room", "the stack table is full: raise --max-sites")                       \
+	X(NO_TABLES, "no tables", "the process had no unwind tables yet, nor frame pointers")     \
+	X(NO_MAPPING, "no mapping", "a return address outside all executable mappings known")     \
+	X(NO_ROW, "no row", "code of a file without unwind information, nor frame pointer")       \
+	X(UNSUPPORTED, "unsupported", "unwind information in a form that is not evaluated")       \
+	X(LOST_REGISTER, "lost register", "a frame needs rbp, which an inner frame did not keep") \
+	X(RETURN_PROBE, "return probe", "a return address that a return probe has replaced")      \
+	X(BAD_TABLE, "bad table", "the unwind tables changed during the walk, or are wrong")
 
 enum tide_stack_end {
 #define X(id, name, help) TIDE_STACK_##id,

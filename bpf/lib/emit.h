@@ -15,7 +15,7 @@ static __always_inline void stat_add(enum tide_stat stat)
 	__u32 zero = 0;
 
 	value = bpf_map_lookup_elem(&tide_stats, &zero);
-	if (value)
+	if (value && stat < TIDE_STAT_CNT)
 		__sync_fetch_and_add(&value->cnt[stat], 1);
 }
 

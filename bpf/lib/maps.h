@@ -73,6 +73,9 @@ struct {
 	__type(value, struct tide_thread);
 } tide_zero_thread __weak SEC(".maps");
 
+_Static_assert(TIDE_STAT_OF_END(TIDE_STACK_END_CNT) == (enum tide_stat)TIDE_STAT_CNT,
+	       "a counter for each way a walk ends");
+
 struct tide_stats_value {
 	__u64 cnt[TIDE_STAT_CNT];
 };

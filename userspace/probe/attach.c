@@ -15,6 +15,7 @@
 
 #include "base/util.h"
 #include "probe/multi.h"
+#include "probe/unwind_areas.h"
 #include "tide.skel.h"
 
 #define PATH_SZ 64
@@ -143,4 +144,12 @@ const char *tide_probe_placement(const struct tide_probe *p)
 {
 	(void)p;
 	return "entry+return";
+}
+
+int tide_probe_update_code(struct tide_probe *p, const struct tide_maps *maps,
+			   const struct tide_modules *mods)
+{
+	/* Before the look: what is mapped from now on is told again. */
+	__atomic_store_n(&p->shared->unmapped_told, 0, __ATOMIC_SEQ_CST);
+	return tide_unwind_areas_update(p->tables, p->opts.tgid, maps, mods);
 }

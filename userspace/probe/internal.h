@@ -13,6 +13,7 @@
 #include "bpf/abi/event.h"
 #include "bpf/abi/stats.h"
 #include "probe/probe.h"
+#include "probe/unwind_tables.h"
 
 struct tide; /* the skeleton; only loader.c and attach.c need to see inside */
 
@@ -32,6 +33,7 @@ struct tide_probe {
 	struct tide_probe_link links[TIDE_MAX_LINKS];
 	size_t link_cnt;
 	struct bpf_link *life_links[2];
+	struct tide_unwind_tables *tables;
 	struct ring_buffer *ring;
 	int wait_fd;
 	int cpu_cnt;

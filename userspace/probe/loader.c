@@ -96,6 +96,18 @@ static int overflow_site_add(struct tide_probe *p)
 	return bpf_map_update_elem(p->sites_fd, &key, &none, BPF_NOEXIST);
 }
 
+static int open_tables(struct tide_probe *p)
+{
+	struct tide_unwind_maps maps = {
+		.objects_fd = bpf_map__fd(p->skel->maps.tide_uw_objects),
+		.procs_fd = bpf_map__fd(p->skel->maps.tide_uw_procs),
+		.rules_fd = bpf_map__fd(p->skel->maps.tide_uw_rules),
+		.memo_fd = bpf_map__fd(p->skel->maps.tide_uw_memo),
+	};
+
+	return tide_unwind_tables_new(&maps, &p->tables);
+}
+
 static int after_load(struct tide_probe *p, struct tide_failure *fail)
 {
 	struct tide *s = p->skel;
@@ -114,6 +126,10 @@ static int after_load(struct tide_probe *p, struct tide_failure *fail)
 	if (err)
 		return tide_fail(fail, TIDE_EXIT_FAILED, err, "cannot prepare the BPF maps: %s",
 				 strerror(-err));
+	err = open_tables(p);
+	if (err)
+		return tide_fail(fail, TIDE_EXIT_FAILED, err,
+				 "cannot prepare the unwind tables: %s", strerror(-err));
 	err = tide_ring_open(p, bpf_map__fd(s->maps.tide_ring));
 	if (err)
 		return tide_fail(fail, TIDE_EXIT_FAILED, err,
@@ -167,6 +183,7 @@ void tide_probe_free(struct tide_probe **probe)
 	tide_probe_detach(p);
 	for (size_t i = 0; i < TIDE_ARRAY_CNT(p->life_links); i++)
 		bpf_link__destroy(p->life_links[i]);
+	tide_unwind_tables_free(&p->tables);
 	ring_buffer__free(p->ring);
 	if (p->wait_fd >= 0)
 		close(p->wait_fd);

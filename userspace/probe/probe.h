@@ -81,6 +81,14 @@ int tide_probe_read_sites(struct tide_probe *probe, tide_site_fn fn, void *ctx);
 int tide_probe_read_stack(struct tide_probe *probe, uint64_t stack_key, struct tide_stack *ret);
 int tide_probe_read_stats(struct tide_probe *probe, uint64_t ret[TIDE_STAT_CNT]);
 
+/* What the target has mapped executable, so that stacks are walked by its unwind tables. mods must
+ * have been updated for the same maps or later ones. Compiles what is new (node: 0.1 s), waits for
+ * grace periods when something changed: not for the draining thread. 0 or -errno; on failure stacks
+ * go on with the tables of before.
+ */
+int tide_probe_update_code(struct tide_probe *probe, const struct tide_maps *maps,
+			   const struct tide_modules *mods);
+
 /* "entry+return" */
 const char *tide_probe_placement(const struct tide_probe *probe);
 uint64_t tide_probe_kernel_bytes(const struct tide_probe *probe, uint64_t live_blocks,

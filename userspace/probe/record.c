@@ -30,6 +30,7 @@ bool tide_record_valid(const void *data, size_t size_bytes)
 		return size_bytes == sizeof(struct tide_rec_fence);
 	case TIDE_REC_EXEC:
 	case TIDE_REC_THREAD:
+	case TIDE_REC_UNMAPPED:
 		return size_bytes == sizeof(struct tide_rec_life);
 	default:
 		return false;

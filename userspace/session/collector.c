@@ -111,6 +111,9 @@ static void on_record(const struct tide_rec_hdr *hdr, void *ctx)
 	case TIDE_REC_THREAD:
 		c->now.leader_ended = true;
 		break;
+	case TIDE_REC_UNMAPPED:
+		c->now.unmapped_cnt++;
+		break;
 	default:
 		break;
 	}
@@ -246,6 +249,13 @@ static int make_snapshot(struct tide_collector *c, const struct request *request
 	return err;
 }
 
+/* What the client must hear of at once. */
+static bool life_changed(const struct tide_collector *c)
+{
+	return c->now.execed != c->status.execed || c->now.leader_ended != c->status.leader_ended ||
+	       c->now.unmapped_cnt != c->status.unmapped_cnt;
+}
+
 static void publish(struct tide_collector *c)
 {
 	bool life;
@@ -254,11 +264,11 @@ static void publish(struct tide_collector *c)
 	c->now.live_blocks = tide_retain_live_blocks(c->retain);
 	c->now.site_cnt = tide_retain_site_cnt(c->retain);
 	pthread_mutex_lock(&c->lock);
-	life = c->now.execed != c->status.execed || c->now.leader_ended != c->status.leader_ended;
+	life = life_changed(c);
 	c->status = c->now;
 	pthread_mutex_unlock(&c->lock);
 	if (life)
-		(void)eventfd_write(c->event_fd, 1); /* cannot block: at most two such events */
+		(void)eventfd_write(c->event_fd, 1); /* a counter: it cannot be full */
 }
 
 static void serve(struct tide_collector *c)
@@ -307,8 +317,7 @@ static void *run(void *arg)
 	while (!stopping(c)) {
 		int cnt = drain(c);
 		uint64_t now_ns = tide_clock_monotonic_ns();
-		bool life = c->now.execed != c->status.execed ||
-			    c->now.leader_ended != c->status.leader_ended;
+		bool life = life_changed(c);
 
 		if (now_ns >= c->next_tick_ns || life)
 			tick(c, now_ns);

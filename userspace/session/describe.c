@@ -303,7 +303,7 @@ int tide_describe(struct tide_session *s, const struct tide_session_report_opts 
 		return err;
 	describe_memory(s, snap);
 	if (!s->ended && !s->execed)
-		(void)tide_modules_update(s->mods, &s->proc);
+		(void)tide_session_read_code(s);
 	err = name_sites(s, opts, snap);
 	if (!err)
 		err = note_counts(s, snap);

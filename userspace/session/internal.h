@@ -25,6 +25,7 @@ struct tide_session {
 	uint64_t start_ns, start_realtime_ns;
 	char title[256];
 	uint32_t known_site_cnt; /* when the modules were last looked at */
+	uint32_t known_unmapped_cnt;
 	bool ended, execed, disabled;
 	bool reattached;
 	char *cgroup;
@@ -41,6 +42,9 @@ struct tide_session {
 
 /* Reads memory and residency now and keeps both in the session. 0 or -errno. */
 int tide_session_read_memory(struct tide_session *session);
+
+/* Looks at what is mapped: modules for names, tables for stacks. 0 or -errno. */
+int tide_session_read_code(struct tide_session *session);
 
 /* Parts of describe.c: everything of a snapshot that is not the retention core's. */
 int tide_describe(struct tide_session *session, const struct tide_session_report_opts *opts,

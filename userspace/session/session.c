@@ -204,6 +204,10 @@ static int open_once(struct tide_session *s, pid_t tgid, struct tide_failure *fa
 		err = start_collecting(s, fail);
 	if (err)
 		return err;
+	err = tide_session_read_code(s);
+	if (err)
+		tide_warn("stacks go by frame pointers only: no unwind tables (%s)",
+			  strerror(-err));
 	tide_probe_enable(s->probe, true);
 	if (!tide_proc_alive(&s->proc))
 		return proc_failed(tgid, TIDE_PROC_GONE, &s->proc, 0, fail);
@@ -290,6 +294,16 @@ const char *tide_session_title(const struct tide_session *s)
 
 /* ---- watching ------------------------------------------------------------------------------- */
 
+int tide_session_read_code(struct tide_session *s)
+{
+	TIDE_CLEANUP(tide_maps_done) struct tide_maps maps = {0};
+	int err = tide_maps_read(s->proc.tgid, &maps);
+
+	if (!err)
+		err = tide_modules_update(s->mods, &s->proc);
+	return err < 0 ? err : tide_probe_update_code(s->probe, &maps, s->mods);
+}
+
 int tide_session_read_memory(struct tide_session *s)
 {
 	TIDE_CLEANUP(tide_residency_free) struct tide_residency *residency = NULL;
@@ -348,9 +362,12 @@ void tide_session_poll(struct tide_session *s, struct tide_session_status *ret)
 	if (status.leader_ended && !s->ended)
 		follow_leader(s);
 	/* Modules are looked at while they are mapped: a dlclose must not cost a name. */
-	if (!s->ended && !s->execed && status.site_cnt != s->known_site_cnt) {
+	if (!s->ended && !s->execed &&
+	    (status.site_cnt != s->known_site_cnt ||
+	     status.unmapped_cnt != s->known_unmapped_cnt)) {
 		s->known_site_cnt = status.site_cnt;
-		(void)tide_modules_update(s->mods, &s->proc);
+		s->known_unmapped_cnt = status.unmapped_cnt;
+		(void)tide_session_read_code(s);
 	}
 	if (!s->ended && !s->execed && now_ns - s->rss_at_ns >= MEMORY_SHARE * s->rss_cost_ns)
 		(void)tide_session_read_memory(s);
@@ -369,18 +386,14 @@ void tide_session_poll(struct tide_session *s, struct tide_session_status *ret)
 /* After the end only the last look at memory is left. It says nothing of blocks that came later, so
  * it is used only while live bytes have stayed about the same.
  */
-static bool residency_fits(const struct tide_session *s)
+static bool residency_fits(const struct tide_session *s, uint64_t now_bytes)
 {
-	struct tide_collector_status status;
-	uint64_t then = s->live_at_read_bytes, now;
+	uint64_t then_bytes = s->live_at_read_bytes;
 
-	if (!s->residency)
-		return false;
 	if (!s->ended && !s->execed)
 		return true;
-	tide_collector_status(s->collector, &status);
-	now = status.live_bytes;
-	return (now > then ? now - then : then - now) <= now / 10;
+	return (now_bytes > then_bytes ? now_bytes - then_bytes : then_bytes - now_bytes) <=
+	       now_bytes / 10;
 }
 
 static uint64_t resident_of(uint64_t addr, uint64_t bytes, void *ctx)
@@ -407,7 +420,7 @@ int tide_session_report(struct tide_session *s, const struct tide_session_report
 	tide_session_poll(s, &status);
 	if (!s->ended && !s->execed)
 		(void)tide_session_read_memory(s);
-	if (residency_fits(s)) {
+	if (s->residency) {
 		snap_opts.resident = resident_of;
 		snap_opts.resident_ctx = s->residency;
 	}
@@ -421,6 +434,8 @@ int tide_session_report(struct tide_session *s, const struct tide_session_report
 	err = tide_snapshot_new(&snap);
 	if (!err)
 		err = tide_collector_snapshot(s->collector, &snap_opts, opts->final, snap);
+	if (!err && !residency_fits(s, snap->live_bytes))
+		snap->resident_known = false;
 	if (!err)
 		err = tide_describe(s, opts, snap);
 	if (err)
