@@ -140,6 +140,45 @@ static json_t *make_notes(struct doc *doc)
 	return array;
 }
 
+static const char *stack_end_name(uint32_t end)
+{
+	static const char *const names[] = {
+#define X(id, name, help) [TIDE_STACK_##id] = name,
+		TIDE_STACK_ENDS(X)
+#undef X
+	};
+
+	return end < TIDE_ARRAY_CNT(names) ? names[end] : NULL;
+}
+
+/* Why stacks stop early, with the sites and live bytes of each reason that occurs. */
+static json_t *make_truncated(struct doc *doc)
+{
+	uint64_t sites[TIDE_STACK_END_CNT] = {0}, bytes[TIDE_STACK_END_CNT] = {0};
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < doc->snap->site_cnt; i++) {
+		const struct tide_site_report *site = &doc->snap->sites[i];
+
+		if (site->stack_end >= TIDE_STACK_END_CNT)
+			continue;
+		sites[site->stack_end]++;
+		bytes[site->stack_end] += site->live_bytes;
+	}
+	for (uint32_t end = TIDE_STACK_COMPLETE + 1; end < TIDE_STACK_END_CNT; end++) {
+		json_t *object;
+
+		if (!sites[end])
+			continue;
+		object = json_object();
+		put_text(doc, object, "reason", stack_end_name(end));
+		put_u64(doc, object, "sites", sites[end]);
+		put_u64(doc, object, "bytes", bytes[end]);
+		tide_json_append(array, object, &doc->failed);
+	}
+	return array;
+}
+
 static json_t *make_coverage(struct doc *doc)
 {
 	const struct tide_coverage_report *coverage = &doc->snap->coverage;
@@ -155,6 +194,7 @@ static json_t *make_coverage(struct doc *doc)
 	put_u64(doc, object, "untracked_blocks", coverage->untracked_blocks);
 	put_u64(doc, object, "truncated_stacks", coverage->truncated_stacks);
 	put_u64(doc, object, "truncated_bytes", coverage->truncated_bytes);
+	put(doc, object, "truncated", make_truncated(doc));
 	put_u64(doc, object, "bad_records", coverage->bad_records);
 	put_u64(doc, object, "kernel_map_bytes", coverage->kernel_map_bytes);
 	put(doc, object, "overhead", make_overhead(doc));
@@ -240,17 +280,6 @@ static json_t *make_stack(struct doc *doc, const struct tide_site_report *site)
 		tide_json_append(array, object, &doc->failed);
 	}
 	return array;
-}
-
-static const char *stack_end_name(uint32_t end)
-{
-	static const char *const names[] = {
-#define X(id, name, help) [TIDE_STACK_##id] = name,
-		TIDE_STACK_ENDS(X)
-#undef X
-	};
-
-	return end < TIDE_ARRAY_CNT(names) ? names[end] : NULL;
 }
 
 static void put_site_figures(struct doc *doc, json_t *object, const struct tide_site_report *site)

@@ -4,6 +4,7 @@
 
 #include "base/human.h"
 #include "base/util.h"
+#include "bpf/abi/event.h"
 #include "bpf/abi/stats.h"
 #include "report/frame_name.h"
 
@@ -64,15 +65,22 @@ static void write_untracked(struct tide_text *text, bool *any)
 /* Counted here and not taken from the snapshot: there, a walk that came as far as main() and lost
  * its way in the C library counts too.
  */
-static void write_truncated(struct tide_text *text, bool *any)
+static void write_truncated_by(struct tide_text *text, uint32_t end, bool *any)
 {
+	static const char *const helps[] = {
+#define X(id, name, help) help,
+		TIDE_STACK_ENDS(X)
+#undef X
+	};
 	uint64_t site_cnt = 0, bytes = 0;
 
 	for (size_t i = 0; i < text->snap->site_cnt; i++) {
-		if (!tide_site_stops_early(&text->snap->sites[i]))
+		const struct tide_site_report *site = &text->snap->sites[i];
+
+		if (site->stack_end != end || !tide_site_stops_early(site))
 			continue;
 		site_cnt++;
-		bytes += text->snap->sites[i].live_bytes;
+		bytes += site->live_bytes;
 	}
 	if (!site_cnt)
 		return;
@@ -80,9 +88,16 @@ static void write_truncated(struct tide_text *text, bool *any)
 	tide_page_add(&text->page, "The stacks of ");
 	tide_text_add_count(text, site_cnt, "site stop early, ", "sites stop early, ");
 	tide_text_add_bytes(text, bytes);
-	tide_page_add(&text->page,
-		      " live: the immediate caller is right, the frames beyond are missing.");
+	tide_page_add(&text->page, " live (the immediate caller is right): ");
+	tide_page_add(&text->page, helps[end]);
+	tide_page_add(&text->page, ".");
 	end_item(text);
+}
+
+static void write_truncated(struct tide_text *text, bool *any)
+{
+	for (uint32_t end = TIDE_STACK_COMPLETE + 1; end < TIDE_STACK_END_CNT; end++)
+		write_truncated_by(text, end, any);
 }
 
 /* Counters that say that something was missed and that no sentence above has said. */
@@ -103,7 +118,8 @@ static void write_counters(struct tide_text *text, bool *any)
 			      1 << TIDE_STAT_BLOCK_REPLACED | 1 << TIDE_STAT_STACK_TRUNCATED;
 	char buf[TIDE_HUMAN_SZ];
 
-	for (size_t i = 0; i < TIDE_ARRAY_CNT(missed); i++) {
+	/* The ways stack walks end are told by write_truncated(), by site. */
+	for (size_t i = 0; i < TIDE_STAT_STACKS_COMPLETE; i++) {
 		uint64_t count = text->snap->coverage.stats[missed[i].stat];
 
 		if (!count || said >> missed[i].stat & 1)

@@ -81,12 +81,15 @@ static void check_coverage(const json_t *coverage)
 	CHECK("coverage", coverage, {"tier", TEXT}, {"min_bytes", INTEGER},
 	      {"sample_bytes", INTEGER | NOTHING}, {"allocators", ARRAY}, {"events", INTEGER},
 	      {"lost_events", INTEGER}, {"resyncs", INTEGER}, {"untracked_blocks", INTEGER},
-	      {"truncated_stacks", INTEGER}, {"truncated_bytes", INTEGER}, {"bad_records", INTEGER},
-	      {"kernel_map_bytes", INTEGER}, {"overhead", OBJECT}, {"counters", OBJECT},
-	      {"notes", ARRAY});
+	      {"truncated_stacks", INTEGER}, {"truncated_bytes", INTEGER}, {"truncated", ARRAY},
+	      {"bad_records", INTEGER}, {"kernel_map_bytes", INTEGER}, {"overhead", OBJECT},
+	      {"counters", OBJECT}, {"notes", ARRAY});
 	json_array_foreach (json_object_get(coverage, "allocators"), i, allocator)
 		CHECK("allocator", allocator, {"name", TEXT}, {"object", TEXT},
 		      {"build_id", TEXT | NOTHING}, {"placement", TEXT});
+	json_array_foreach (json_object_get(coverage, "truncated"), i, allocator)
+		CHECK("truncated", allocator, {"reason", TEXT}, {"sites", INTEGER},
+		      {"bytes", INTEGER});
 	json_array_foreach (json_object_get(coverage, "notes"), i, note)
 		assert_true(json_is_string(note));
 	CHECK("overhead", json_object_get(coverage, "overhead"), {"probe_hits", INTEGER},
