@@ -107,6 +107,13 @@ soak: ## the long tests: minutes each, root
 _soak: $(B)/tidemark $(TARGETS)
 	@TIDE_TIMEOUT=1800 tests/harness/run.sh --root $(SOAK)
 
+.PHONY: vm _vm
+vm: ## the tests on stock Debian kernels 6.1 and 6.12 in emulated machines (20 minutes)
+	@.ci/install-deps build test vm
+	@$(SUBMAKE) _vm
+_vm: $(B)/tidemark $(BPFT) $(TARGETS)
+	@tests/vm/run.sh
+
 .PHONY: check _check
 check: ## format, lint, layering, sizes, names, kernel types
 	@.ci/install-deps build check

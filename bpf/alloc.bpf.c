@@ -77,10 +77,13 @@ static __always_inline void block_freed(__u64 addr, const struct tide_live_block
  */
 static __always_inline int live_insert(__u64 addr, const struct tide_live_block *block)
 {
+	/* int, not the helper's long: until Linux 6.4 map operations that the verifier calls
+	 * directly return an int, and the upper half of the register is zero.
+	 */
 	struct tide_live_block *known, gone;
-	long err;
+	int err;
 
-	err = bpf_map_update_elem(&tide_live, &addr, block, BPF_NOEXIST);
+	err = (int)bpf_map_update_elem(&tide_live, &addr, block, BPF_NOEXIST);
 	if (err == -17 /* EEXIST */) {
 		known = bpf_map_lookup_elem(&tide_live, &addr);
 		if (known) {
@@ -88,7 +91,7 @@ static __always_inline int live_insert(__u64 addr, const struct tide_live_block 
 			stat_add(TIDE_STAT_BLOCK_REPLACED);
 			block_freed(addr, &gone, block->birth_ns);
 		}
-		err = bpf_map_update_elem(&tide_live, &addr, block, BPF_ANY);
+		err = (int)bpf_map_update_elem(&tide_live, &addr, block, BPF_ANY);
 	}
 	if (err == -7 /* E2BIG */)
 		stat_add(TIDE_STAT_BLOCKS_FULL);
@@ -105,7 +108,7 @@ static __always_inline __u64 site_for(const struct tide_stack *stack, __u64 key)
 	if (bpf_map_lookup_elem(&tide_sites, &key))
 		return key;
 	if (bpf_map_update_elem(&tide_stacks, &key, stack, BPF_ANY) ||
-	    bpf_map_update_elem(&tide_sites, &key, &none, BPF_NOEXIST) == -7 /* E2BIG */) {
+	    (int)bpf_map_update_elem(&tide_sites, &key, &none, BPF_NOEXIST) == -7 /* E2BIG */) {
 		stat_add(TIDE_STAT_SITES_FULL);
 		return 0;
 	}

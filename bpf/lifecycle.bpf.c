@@ -39,9 +39,9 @@ int tide_on_exec(void *ctx __attribute__((unused)))
 	return 0;
 }
 
-/* A thread has ended: its state is dropped. When the leader ends before the others, the kernel's
- * filter of per-process uprobes no longer matches (it compares the leader's mm), so userspace
- * must attach through another thread.
+/* A thread has ended: its state is dropped. Single uprobes are filtered by the mm of the thread
+ * that they were opened for, which is none once it has ended: userspace must attach through another
+ * one.
  */
 SEC("tp_btf/sched_process_exit")
 int tide_on_exit(void *ctx __attribute__((unused)))
@@ -53,7 +53,7 @@ int tide_on_exit(void *ctx __attribute__((unused)))
 	if (!is_target(&ids))
 		return 0;
 	bpf_map_delete_elem(&tide_threads, &tid);
-	if (ids.pid == ids.tgid && BPF_CORE_READ(task, signal, live.counter) > 0)
+	if (ids.pid == tide_shared.followed_tid && BPF_CORE_READ(task, signal, live.counter) > 0)
 		emit_life(TIDE_REC_THREAD, ids.tgid, ids.pid);
 	return 0;
 }

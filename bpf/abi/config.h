@@ -22,6 +22,8 @@ struct tide_shared {
 	__u32 enabled; /* userspace: 1 once every probe is in place, 0 before they are removed */
 	__u32 woken;   /* BPF sets it when it wakes the collector, userspace clears it */
 	__u32 stop_on_exec; /* userspace: SIGSTOP the target when it begins another program (run) */
+	__u32 followed_tid; /* userspace: the thread that single uprobes were opened for; 0: multi
+			     */
 	__u32 unmapped_told; /* BPF sets it with TIDE_REC_UNMAPPED, userspace clears it before it
 				looks */
 };

@@ -19,7 +19,8 @@ enum tide_rec_type {
 	TIDE_REC_RESTORE = 3, /* struct tide_rec_block: realloc failed, its old block lives on */
 	TIDE_REC_FENCE = 4,   /* struct tide_rec_fence: all earlier records are before this one */
 	TIDE_REC_EXEC = 5,    /* struct tide_rec_life: the target began another program */
-	TIDE_REC_THREAD = 6,  /* struct tide_rec_life: the thread-group leader ended, others live */
+	TIDE_REC_THREAD =
+		6, /* struct tide_rec_life: the thread that probes follow ended, others live */
 	TIDE_REC_UNMAPPED =
 		7, /* struct tide_rec_life: a stack led into code that has no tables yet */
 };

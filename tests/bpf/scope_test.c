@@ -45,6 +45,26 @@ static void a_full_live_map_is_counted(void **state)
 	fixture_end(&f);
 }
 
+static void same_address_twice(void)
+{
+	do_malloc(A, 100);
+	do_malloc(A, 200);
+}
+
+static void a_block_whose_free_was_not_seen_is_replaced(void **state)
+{
+	struct fixture f;
+	uint64_t bytes;
+
+	(void)state;
+	fixture_run_default(&f, same_address_twice);
+	assert_int_equal(fixture_live(&f, &bytes), 1);
+	assert_int_equal(bytes, 200);
+	assert_int_equal(f.stats[TIDE_STAT_BLOCK_REPLACED], 1);
+	assert_int_equal(fixture_seen_cnt(&f, TIDE_REC_FREE), 1);
+	fixture_end(&f);
+}
+
 static void allocate_and_free_1000(void)
 {
 	for (int i = 0; i < 1000; i++)
@@ -326,6 +346,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_live_map_is_counted),
+		cmocka_unit_test(a_block_whose_free_was_not_seen_is_replaced),
 		cmocka_unit_test(a_full_ring_loses_records_but_not_blocks),
 		cmocka_unit_test(the_fence_waits_for_room_and_comes_last),
 		cmocka_unit_test(a_full_site_table_charges_the_site_without_stack),

@@ -33,15 +33,17 @@ static int add_link(struct tide_probe *p, int fd, struct bpf_link *link)
 	return 0;
 }
 
+static void drop_link(struct tide_probe_link *link)
+{
+	if (link->fd >= 0)
+		close(link->fd);
+	bpf_link__destroy(link->link);
+}
+
 static void drop_links(struct tide_probe *p, size_t keep_cnt)
 {
-	while (p->link_cnt > keep_cnt) {
-		struct tide_probe_link *link = &p->links[--p->link_cnt];
-
-		if (link->fd >= 0)
-			close(link->fd);
-		bpf_link__destroy(link->link);
-	}
+	while (p->link_cnt > keep_cnt)
+		drop_link(&p->links[--p->link_cnt]);
 }
 
 static int attach_multi(struct tide_probe *p, const char *path, const struct tide_allocator *a,
@@ -122,6 +124,8 @@ int tide_probe_attach(struct tide_probe *p, pid_t tid, int file_fd, const struct
 		if (!err)
 			err = attach_multi(p, path, a, false);
 	} else {
+		/* Before the probes: an end in between is told. */
+		__atomic_store_n(&p->shared->followed_tid, (__u32)tid, __ATOMIC_SEQ_CST);
 		err = attach_singles(p, tid, path, a);
 	}
 	if (!err)
@@ -130,9 +134,17 @@ int tide_probe_attach(struct tide_probe *p, pid_t tid, int file_fd, const struct
 	return attach_failed(err, a, fail);
 }
 
-bool tide_probe_needs_live_leader(const struct tide_probe *p)
+size_t tide_probe_link_cnt(const struct tide_probe *p)
 {
-	return !p->multi;
+	return p->link_cnt;
+}
+
+void tide_probe_drop_first(struct tide_probe *p, size_t cnt)
+{
+	for (size_t i = 0; i < cnt; i++)
+		drop_link(&p->links[i]);
+	memmove(p->links, p->links + cnt, (p->link_cnt - cnt) * sizeof(p->links[0]));
+	p->link_cnt -= cnt;
 }
 
 void tide_probe_detach(struct tide_probe *p)

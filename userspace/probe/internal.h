@@ -23,8 +23,10 @@ struct tide_probe_link {
 	struct bpf_link *link;
 };
 
-/* Two multi-uprobe links, or two single ones for each point, for every allocator. */
-#define TIDE_MAX_LINKS (TIDE_MAX_ALLOCATORS * TIDE_FN_CNT * 2)
+/* Two multi-uprobe links, or two single ones for each point, for every allocator; and as many again
+ * while probes are moved to another thread.
+ */
+#define TIDE_MAX_LINKS (TIDE_MAX_ALLOCATORS * TIDE_FN_CNT * 2 * 2)
 
 struct tide_probe {
 	struct tide *skel;

@@ -47,10 +47,12 @@ void tide_probe_free(struct tide_probe **probe);
  */
 int tide_probe_attach(struct tide_probe *probe, pid_t tid, int file_fd,
 		      const struct tide_allocator *allocator, struct tide_failure *fail);
-/* True when probes must be attached again through another thread once the leader has ended (see
- * TIDE_REC_THREAD): single uprobes follow the thread that they were opened for.
+/* Single uprobes follow the thread that they were opened for. When it ends (TIDE_REC_THREAD) attach
+ * again through another one, then drop the cnt links that were there before: the old ones
+ * fire no more, so nothing counts twice. Multi-uprobes follow the process and never need it.
  */
-bool tide_probe_needs_live_leader(const struct tide_probe *probe);
+size_t tide_probe_link_cnt(const struct tide_probe *probe);
+void tide_probe_drop_first(struct tide_probe *probe, size_t cnt);
 /* Removes the allocator probes (not the life-cycle ones); maps and ring stay readable. */
 void tide_probe_detach(struct tide_probe *probe);
 /* The switch for all probes at once: tracking begins when every probe is in place. */

@@ -109,7 +109,7 @@ static void on_record(const struct tide_rec_hdr *hdr, void *ctx)
 		c->now.execed = true;
 		break;
 	case TIDE_REC_THREAD:
-		c->now.leader_ended = true;
+		c->now.thread_ended_cnt++;
 		break;
 	case TIDE_REC_UNMAPPED:
 		c->now.unmapped_cnt++;
@@ -252,7 +252,8 @@ static int make_snapshot(struct tide_collector *c, const struct request *request
 /* What the client must hear of at once. */
 static bool life_changed(const struct tide_collector *c)
 {
-	return c->now.execed != c->status.execed || c->now.leader_ended != c->status.leader_ended ||
+	return c->now.execed != c->status.execed ||
+	       c->now.thread_ended_cnt != c->status.thread_ended_cnt ||
 	       c->now.unmapped_cnt != c->status.unmapped_cnt;
 }
 

@@ -25,9 +25,9 @@ struct tide_collector_status {
 	uint64_t resync_failures; /* re-reads that could not be done (memory) */
 	uint64_t live_bytes, live_blocks;
 	uint32_t site_cnt;
-	bool execed;	       /* the target began another program: nothing more is tracked */
-	bool leader_ended;     /* its main thread ended while others live */
-	uint32_t unmapped_cnt; /* times a stack led into code without tables */
+	bool execed;		   /* the target began another program: nothing more is tracked */
+	uint32_t thread_ended_cnt; /* times the thread that probes follow has ended */
+	uint32_t unmapped_cnt;	   /* times a stack led into code without tables */
 };
 
 /* Takes over probe and retain for as long as it runs. 0 or -errno. */
@@ -36,7 +36,7 @@ int tide_collector_start(struct tide_probe *probe, struct tide_retain *retain,
 /* Ends the thread and frees the collector; probe and retain are the caller's again. */
 void tide_collector_stop(struct tide_collector **collector);
 
-/* Readable (POLLIN) when execed, leader_ended or unmapped_cnt has changed; reading the status
+/* Readable (POLLIN) when execed, thread_ended_cnt or unmapped_cnt has changed; reading the status
  * clears it. */
 int tide_collector_event_fd(const struct tide_collector *collector);
 void tide_collector_status(struct tide_collector *collector, struct tide_collector_status *ret);

@@ -276,10 +276,11 @@ static int note_scope(const struct tide_session *s, struct tide_snapshot *snap)
 		err = tide_snapshot_note(
 			snap, "More than %d allocators are mapped; the others were not probed.",
 			TIDE_MAX_ALLOCATORS);
-	if (!err && s->reattached)
+	if (!err && s->followed_cnt)
 		err = tide_snapshot_note(
 			snap,
-			"The main thread ended during the session; frees in the moment until the other threads were followed may be missing.");
+			"The thread that probes follow ended %s times; what was allocated and freed in the moment until another one was followed is missing.",
+			tide_human_count(s->followed_cnt, a));
 	if (!err && s->execed)
 		err = tide_snapshot_note(
 			snap,

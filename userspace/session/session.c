@@ -13,6 +13,7 @@
 #include "session/internal.h"
 
 #define OPEN_TRIES   5
+#define FOLLOW_TRIES 3
 #define MEMORY_SHARE 50 /* a look at memory takes at most this part of the time */
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -329,19 +330,24 @@ int tide_session_read_memory(struct tide_session *s)
 }
 
 /* Single uprobes were opened for a thread that has ended: the rest of the process is seen again
- * only through another one. What happened in between is lost, and the report says so.
+ * only through another one. What happened in between is lost, and the report says so. The new
+ * thread may be on its way out as well.
  */
-static void follow_leader(struct tide_session *s)
+static void follow_thread(struct tide_session *s)
 {
 	struct tide_failure fail;
 
-	if (s->reattached || s->disabled || !tide_probe_needs_live_leader(s->probe))
-		return;
-	s->reattached = true;
-	tide_probe_detach(s->probe);
-	if (attach_all(s, &fail))
-		tide_warn("the main thread ended, and the other threads cannot be followed: %s",
-			  fail.text);
+	for (int i = 0; i < FOLLOW_TRIES; i++) {
+		size_t old_cnt = tide_probe_link_cnt(s->probe);
+
+		if (!attach_all(s, &fail)) {
+			tide_debug("the followed thread ended: probes follow another thread now");
+			tide_probe_drop_first(s->probe, old_cnt);
+			return;
+		}
+		tide_probe_drop_first(s->probe, old_cnt);
+	}
+	tide_warn("a thread that was followed ended, and no other one can be: %s", fail.text);
 }
 
 static bool has_ended(const struct tide_session *s)
@@ -359,8 +365,10 @@ void tide_session_poll(struct tide_session *s, struct tide_session_status *ret)
 	s->ended = s->ended || has_ended(s);
 	tide_collector_status(s->collector, &status);
 	s->execed = status.execed;
-	if (status.leader_ended && !s->ended)
-		follow_leader(s);
+	if (status.thread_ended_cnt != s->followed_cnt && !s->ended && !s->disabled) {
+		s->followed_cnt = status.thread_ended_cnt;
+		follow_thread(s);
+	}
 	/* Modules are looked at while they are mapped: a dlclose must not cost a name. */
 	if (!s->ended && !s->execed &&
 	    (status.site_cnt != s->known_site_cnt ||
