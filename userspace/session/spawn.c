@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -41,6 +42,10 @@ static void child_exec(char *const argv[], int error_fd)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	/* If we are killed while an exec holds it stopped, our end sets it going again. Harmless
+	 * otherwise, and forgotten by an exec with more privileges.
+	 */
+	prctl(PR_SET_PDEATHSIG, SIGCONT);
 	if (!ptrace(PTRACE_TRACEME, 0, NULL, NULL))
 		execvp(argv[0], argv);
 	err = errno;
@@ -241,8 +246,8 @@ int tide_spawn_catch_exec(pid_t tgid, struct tide_failure *fail)
 			return walk_failed(-ESRCH, "the command", fail);
 	if (!WIFSTOPPED(status))
 		return walk_failed(-ESRCH, "the command", fail);
-	if (ptrace(PTRACE_SEIZE, tgid, NULL,
-		   (void *)(long)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)))
+	/* No EXITKILL here: it is the user's running command, which must survive us. */
+	if (ptrace(PTRACE_SEIZE, tgid, NULL, (void *)(long)PTRACE_O_TRACESYSGOOD))
 		return walk_failed(-errno, "the command", fail);
 	err = wait_stop(tgid, &status); /* seizing a stopped process reports the stop again */
 	if (!err && kill(tgid, SIGCONT))

@@ -1,8 +1,8 @@
 /* Starts a command stopped just before its first allocation.
  *
- * Owns: the child until tide_spawn_release(); if Tidemark dies before, the child dies with it.
- * Never: interprets a shell line; the command gets our environment and a clean signal mask.
- * Threads: one user; ptrace binds the child to the thread that started it.
+ * Owns: the child until tide_spawn_release(); if Tidemark dies before its first release, the child
+ * dies with it, later it goes on. Never: interprets a shell line; the command gets our environment
+ * and a clean signal mask. Threads: one user; ptrace binds the child to the thread that started it.
  * Memory: fixed.
  */
 #ifndef TIDE_SESSION_SPAWN_H
