@@ -128,7 +128,7 @@ _check: $(B)/tidemark $(B)/check/vmlinux_check
 bench: ## the benchmarks; prints their figures
 	@.ci/install-deps build bench
 	@$(SUBMAKE) _bench
-_bench: $(B)/libtide.a
+_bench: $(B)/tidemark $(B)/libtide.a
 	@set -e; for b in $(sort $(wildcard tests/bench/*/run.sh)); do echo "== $$b"; $$b; done
 
 .PHONY: fuzz _fuzz

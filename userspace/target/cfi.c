@@ -98,9 +98,12 @@ int tide_cfi_read_cie(const struct tide_cfi_section *s, size_t off, struct cie *
 	if (!memchr(aug, 0, c.end - c.at))
 		return -EBADMSG;
 	skip(&c, strlen(aug) + 1);
-	/* Address and segment selector size. */
-	if (version == 4 && (get_fixed(&c, 1) != 8 || get_fixed(&c, 1) != 0))
-		return -EBADMSG;
+	if (version == 4) {
+		uint64_t address_bytes = get_fixed(&c, 1), segment_bytes = get_fixed(&c, 1);
+
+		if (address_bytes != 8 || segment_bytes)
+			return -EBADMSG;
+	}
 	cie.code_align = get_uleb(&c);
 	cie.data_align = get_sleb(&c);
 	cie.ra_reg = version == 1 ? get_fixed(&c, 1) : get_uleb(&c);
