@@ -40,6 +40,7 @@ struct tide_options {
 	uint64_t interval_ns;
 	uint64_t count; /* reports to make; 0: no limit */
 	bool full_stacks;
+	bool short_names;
 	bool quiet;
 };
 

@@ -32,6 +32,8 @@ enum {
 	OPT_SITES,
 	OPT_FRAMES,
 	OPT_STACKS,
+	OPT_SHORT_NAMES,
+	OPT_DEBUGINFOD,
 	OPT_SINGLE
 };
 
@@ -53,6 +55,9 @@ static const struct option_spec specs[] = {
 	{"format", OPT_FORMAT, "FORMAT", "text or json (default text)"},
 	{"output", 'O', "FILE", "write reports there instead of to stdout"},
 	{"stacks", OPT_STACKS, NULL, "text reports: every frame of every stack"},
+	{"short-names", OPT_SHORT_NAMES, NULL, "text reports: names without template arguments"},
+	{"debuginfod", OPT_DEBUGINFOD, NULL,
+	 "fetch debug files from DEBUGINFOD_URLS (default: no network)"},
 	{"ring-size", OPT_RING, "BYTES",
 	 "room for events on their way (default 16M; a power of two)"},
 	{"max-blocks", OPT_BLOCKS, "N", "live blocks that can be tracked (default 4194304)"},
@@ -208,6 +213,12 @@ static int set_flag(int id, struct tide_options *o)
 		return 0;
 	case OPT_STACKS:
 		o->full_stacks = true;
+		return 0;
+	case OPT_SHORT_NAMES:
+		o->short_names = true;
+		return 0;
+	case OPT_DEBUGINFOD:
+		o->session.debuginfod = true;
 		return 0;
 	case OPT_SINGLE:
 		o->session.single_uprobes = true;

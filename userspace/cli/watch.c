@@ -165,6 +165,7 @@ static int write_report(struct loop *l, const struct tide_snapshot *snap, struct
 		.colour = isatty(fileno(l->out)) && !getenv("NO_COLOR"),
 		.show_blocks = l->opts->session.show_blocks_cnt > 0,
 		.full_stacks = l->opts->full_stacks,
+		.short_names = l->opts->short_names,
 	};
 	int err;
 

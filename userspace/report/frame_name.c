@@ -8,82 +8,92 @@
 #include "base/util.h"
 #include "bpf/abi/event.h"
 #include "encode/utf8.h"
+#include "report/fold_table.h"
+#include "report/short_name.h"
 
 /* Fewer columns than this do not tell one function from another: the place goes first. */
 #define MIN_FUNCTION_COLUMNS 12
 
-/* Beginnings of names that only pass a request on. Those that end in a letter or digit must match
- * the whole name (up to its arguments).
- */
-static const char *const wrappers[] = {
-	"operator new",
-	"std::",
-	"__gnu_cxx::",
-	"alloc::",
-	"<alloc::",
-	"core::",
-	"<core::",
-	"hashbrown::",
-	"<hashbrown::",
-	"__rust_",
-	"__rdl_",
-	"__rg_",
-	"_Zn",
-	"xmalloc",
-	"xcalloc",
-	"xrealloc",
-	"xstrdup",
-	"xzalloc",
-	"g_malloc",
-	"g_malloc0",
-	"g_realloc",
-	"g_try_malloc",
-	"g_slice_alloc",
-	"PyMem_Malloc",
-	"PyMem_RawMalloc",
-	"PyMem_Realloc",
-	"PyMem_Calloc",
-	"PyObject_Malloc",
-	"PyObject_Realloc",
-	"_PyMem_",
-	"_PyObject_Malloc",
-	"_PyObject_Realloc",
-	"_PyObject_Calloc",
-	"strdup",
-	"strndup",
-	"asprintf",
-	"vasprintf",
-	"zmalloc",
-	"zcalloc",
-	"zrealloc",
-	"ztrymalloc",
-	"ztryrealloc",
-	"je_malloc",
-};
+/* Longest type parameter of Rust that is not a type of its own: "T", "&mut [u8]", "KeyType". */
+#define MAX_PARAMETER_BYTES 64
 
-/* C++ templates begin with what they return: "void std::vector<int>::reserve(...)". */
+/* Whether name, up to its arguments, is what the pattern says. One star is followed back at a time,
+ * so the time is bounded by the product of the lengths.
+ */
+static bool matches(const char *pattern, const char *name)
+{
+	const char *star = NULL, *retry = NULL;
+
+	for (;;) {
+		if (*pattern == '*') {
+			star = pattern++;
+			retry = name;
+			if (!*pattern)
+				return true;
+		} else if (!*pattern && (!*name || strchr("([<. @", *name))) {
+			return true;
+		} else if (*pattern && *pattern == *name) {
+			pattern++;
+			name++;
+		} else if (star && *retry && !strchr("([<", *retry)) {
+			pattern = star + 1;
+			name = ++retry;
+		} else {
+			return false;
+		}
+	}
+}
+
+/* C++ templates begin with what they return: "std::vector<int> load<int>(int)" is load's. The last
+ * blank before the arguments that is in no brackets ends it.
+ */
 static const char *skip_return_type(const char *function)
 {
-	const char *space = strchr(function, ' ');
+	const char *begin = function;
+	size_t depth = 0;
 
-	if (!strncmp(function, "operator", 8) || !space || !strchr(function, '('))
-		return function;
-	return strcspn(function, "<(") > (size_t)(space - function) ? space + 1 : function;
+	for (const char *at = function; *at; at++) {
+		if (!depth && !strncmp(at, "operator", 8) && (at == begin || at[-1] == ':'))
+			return begin;
+		if (*at == '(' && !strncmp(at, "(anonymous namespace)", 21))
+			at += 20;
+		else if (*at == '(' && !depth)
+			return at > function ? begin : function;
+		else if (strchr("<({[", *at))
+			depth++;
+		else if (strchr(">)}]", *at) && depth && !(at > function && at[-1] == '-'))
+			depth--;
+		else if (*at == ' ' && !depth)
+			begin = at + 1;
+	}
+	return function;
+}
+
+/* "<T as core::clone::Clone>::clone" is the library's, "<app::Row as core::clone::Clone>::clone"
+ * the program's: a path names a type of a crate.
+ */
+static bool is_library_trait(const char *function)
+{
+	static const char *const crates[] = {"alloc::", "core::", "std::", "hashbrown::"};
+	const char *as = *function == '<' ? strstr(function, " as ") : NULL;
+	size_t len = as ? (size_t)(as - function) : 0;
+
+	if (!as || len > MAX_PARAMETER_BYTES || memmem(function, len, "::", 2))
+		return false;
+	for (size_t i = 0; i < TIDE_ARRAY_CNT(crates); i++)
+		if (!strncmp(as + 4, crates[i], strlen(crates[i])))
+			return true;
+	return false;
 }
 
 static bool is_wrapper(const char *function)
 {
+	if (is_library_trait(function))
+		return true;
 	function = skip_return_type(function);
-	for (size_t i = 0; i < TIDE_ARRAY_CNT(wrappers); i++) {
-		size_t len = strlen(wrappers[i]);
-		char last = wrappers[i][len - 1], next;
-
-		if (strncmp(function, wrappers[i], len))
-			continue;
-		next = function[len];
-		if (last == ':' || last == '_' || !next || strchr("([ @.", next))
+	for (size_t i = 0; i < TIDE_ARRAY_CNT(tide_fold_table); i++)
+		if (matches(tide_fold_table[i], function))
 			return true;
-	}
 	return false;
 }
 
@@ -149,11 +159,15 @@ static const char *base_name(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
-char *tide_frame_function(const struct tide_frame *frame)
+char *tide_frame_function(const struct tide_frame *frame, bool short_names)
 {
-	TIDE_AUTO_FREE char *module = NULL;
+	TIDE_AUTO_FREE char *module = NULL, *shorter = NULL;
 	char *name;
 
+	if (frame->function && short_names) {
+		shorter = tide_short_name(frame->function);
+		return shorter ? tide_utf8_printable(shorter) : NULL;
+	}
 	if (frame->function)
 		return tide_utf8_printable(frame->function);
 	if (!frame->module)
@@ -179,7 +193,7 @@ char *tide_frame_place(const struct tide_frame *frame)
 	return asprintf(&place, "%s:%" PRIu32, file, frame->line) < 0 ? NULL : place;
 }
 
-char *tide_site_label(const struct tide_site_report *site, size_t max_columns)
+char *tide_site_label(const struct tide_site_report *site, size_t max_columns, bool short_names)
 {
 	const struct tide_frame *frame = tide_site_frame(site);
 	TIDE_AUTO_FREE char *function = NULL, *place = NULL, *cut = NULL;
@@ -188,7 +202,7 @@ char *tide_site_label(const struct tide_site_report *site, size_t max_columns)
 
 	if (!frame)
 		return strdup("(no stack)");
-	function = tide_frame_function(frame);
+	function = tide_frame_function(frame, short_names);
 	place = tide_frame_place(frame);
 	if (!function || !place)
 		return NULL;

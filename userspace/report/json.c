@@ -7,6 +7,7 @@
 #include "bpf/abi/event.h"
 #include "bpf/abi/stats.h"
 #include "encode/json.h"
+#include "report/frame_name.h"
 #include "report/wall.h"
 
 #define SCHEMA 1
@@ -308,6 +309,7 @@ static void put_site_figures(struct doc *doc, json_t *object, const struct tide_
 
 static json_t *make_site(struct doc *doc, const struct tide_site_report *site)
 {
+	const struct tide_frame *headline = tide_site_frame(site);
 	json_t *object = json_object();
 
 	put(doc, object, "id", tide_json_hex64(site->id));
@@ -321,6 +323,7 @@ static json_t *make_site(struct doc *doc, const struct tide_site_report *site)
 	put_u64(doc, object, "ratchets_dropped", site->ratchet_dropped_cnt);
 	put(doc, object, "stack", make_stack(doc, site));
 	put_text(doc, object, "stack_end", stack_end_name(site->stack_end));
+	put_known(doc, object, "headline", headline, headline ? headline - site->frames : 0);
 	return object;
 }
 

@@ -19,6 +19,7 @@ struct tide_report_opts {
 	bool colour;
 	bool show_blocks;
 	bool full_stacks; /* text: every frame, not only the first few */
+	bool short_names; /* text: without template arguments */
 };
 
 /* Formats by name ("text", "json"). NULL when there is none of that name. */

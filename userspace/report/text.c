@@ -254,7 +254,7 @@ static void write_verdict(struct tide_text *text, const struct verdict_sum *sum,
 
 	if (!sum->site_cnt)
 		return;
-	label = tide_site_label(sum->first, LABEL_COLUMNS);
+	label = tide_site_label(sum->first, LABEL_COLUMNS, text->opts->short_names);
 	begin_sentence(text);
 	tide_page_style(&text->page, style);
 	tide_text_add_count(text, sum->site_cnt, one, many);

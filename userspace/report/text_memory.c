@@ -100,7 +100,8 @@ static void write_block(struct tide_text *text, const struct tide_block_report *
 	size_t room = text->page.width > taken + moment_columns
 			      ? text->page.width - taken - moment_columns
 			      : 0;
-	TIDE_AUTO_FREE char *label = site ? tide_site_label(site, room) : NULL;
+	TIDE_AUTO_FREE char *label =
+		site ? tide_site_label(site, room, text->opts->short_names) : NULL;
 	char buf[TIDE_HUMAN_SZ], rank_text[32] = "";
 
 	if (rank)

@@ -88,8 +88,8 @@ static void write_row(struct tide_text *text, const struct tide_site_report *sit
 	const struct tide_snapshot *snap = text->snap;
 	struct tide_page *page = &text->page;
 	size_t taken = row_columns(text);
-	TIDE_AUTO_FREE char *label =
-		tide_site_label(site, page->width > taken ? page->width - taken : 0);
+	TIDE_AUTO_FREE char *label = tide_site_label(
+		site, page->width > taken ? page->width - taken : 0, text->opts->short_names);
 	char held[TIDE_HUMAN_SZ], buf[TIDE_HUMAN_SZ], verdict[64];
 
 	tide_page_print(page, "%*zu  %7s  ", RANK_COLUMNS, rank,
@@ -232,9 +232,10 @@ static size_t max(size_t a, size_t b)
 	return a > b ? a : b;
 }
 
-static void measure(struct shown *shown, const struct tide_frame *frame)
+static void measure(const struct tide_text *text, struct shown *shown,
+		    const struct tide_frame *frame)
 {
-	TIDE_AUTO_FREE char *function = tide_frame_function(frame);
+	TIDE_AUTO_FREE char *function = tide_frame_function(frame, text->opts->short_names);
 	TIDE_AUTO_FREE char *place = tide_frame_place(frame);
 
 	if (function)
@@ -256,7 +257,7 @@ static struct shown choose_frames(const struct tide_text *text, const struct tid
 	}
 	for (size_t i = 0; i < shown.cnt; i++)
 		if (is_shown(&shown, i))
-			measure(&shown, &site->frames[i]);
+			measure(text, &shown, &site->frames[i]);
 	if (shown.functions > MAX_FUNCTION_COLUMNS)
 		shown.functions = MAX_FUNCTION_COLUMNS;
 	if (room < shown.functions + shown.places + 2)
@@ -266,7 +267,7 @@ static struct shown choose_frames(const struct tide_text *text, const struct tid
 
 static void write_frame(struct tide_text *text, const struct tide_frame *frame, size_t columns)
 {
-	TIDE_AUTO_FREE char *function = tide_frame_function(frame);
+	TIDE_AUTO_FREE char *function = tide_frame_function(frame, text->opts->short_names);
 	TIDE_AUTO_FREE char *place = tide_frame_place(frame);
 	TIDE_AUTO_FREE char *cut = function ? tide_utf8_cut_middle(function, columns) : NULL;
 	size_t pad;
@@ -325,7 +326,8 @@ static void write_callers(struct tide_text *text, const struct tide_site_report 
 		return;
 	begin_detail(text, "from");
 	for (size_t i = first; i < end; i++) {
-		TIDE_AUTO_FREE char *function = tide_frame_function(&site->frames[i]);
+		TIDE_AUTO_FREE char *function =
+			tide_frame_function(&site->frames[i], text->opts->short_names);
 		TIDE_AUTO_FREE char *cut = function ? tide_utf8_cut_middle(function, 32) : NULL;
 		size_t columns = cut ? tide_utf8_columns(cut) + 3 : 0;
 

@@ -11,6 +11,7 @@
 #include "base/human.h"
 #include "base/util.h"
 #include "session/internal.h"
+#include "symbolize/debuginfod.h"
 
 _Static_assert(TIDE_STAT_CNT <= TIDE_ARRAY_CNT(((struct tide_coverage_report *)0)->stats),
 	       "every counter has a place in the report");
@@ -272,6 +273,10 @@ static int note_scope(const struct tide_session *s, struct tide_snapshot *snap)
 	if (!err && s->allocators.main_is_go)
 		err = tide_snapshot_note(
 			snap, "This is a Go program: only its C part is seen, not Go's own heap.");
+	if (!err && s->opts.debuginfod && !tide_debuginfod_usable())
+		err = tide_snapshot_note(
+			snap,
+			"No debug files were fetched: DEBUGINFOD_URLS names no server, or libdebuginfod is not installed.");
 	if (!err && s->allocators.truncated)
 		err = tide_snapshot_note(
 			snap, "More than %d allocators are mapped; the others were not probed.",
@@ -305,6 +310,7 @@ int tide_describe(struct tide_session *s, const struct tide_session_report_opts 
 	describe_memory(s, snap);
 	if (!s->ended && !s->execed)
 		(void)tide_session_read_code(s);
+	tide_symbolizer_refresh(s->symbolizer);
 	err = name_sites(s, opts, snap);
 	if (!err)
 		err = note_counts(s, snap);

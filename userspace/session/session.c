@@ -141,6 +141,10 @@ static int start_collecting(struct tide_session *s, struct tide_failure *fail)
 	if (!err)
 		err = tide_symbolizer_new(s->mods, &s->symbolizer);
 	if (!err)
+		err = tide_symbolizer_use_perf_map(s->symbolizer, &s->proc);
+	if (!err && s->opts.debuginfod)
+		tide_symbolizer_use_debuginfod(s->symbolizer);
+	if (!err)
 		err = tide_collector_start(s->probe, s->retain, &s->collector);
 	if (err)
 		return tide_fail(fail, TIDE_EXIT_FAILED, err, "cannot start collecting: %s",

@@ -29,6 +29,7 @@ struct tide_session_opts {
 	size_t show_blocks_cnt; /* --show-allocs */
 	size_t named_sites_cnt; /* names are looked up for the first n sites of a report */
 	bool single_uprobes;
+	bool debuginfod; /* debug files that are missing may be fetched */
 	bool from_first; /* the process has not made an allocation yet (run) */
 };
 

@@ -20,13 +20,20 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "symbolize/debuginfod.h"
+#include "symbolize/gopclntab.h"
 #include "symbolize/symtab.h"
+#include "symbolize/xz_size.h"
 
 /* A file may claim that its compressed sections unfold to anything; beyond this its DWARF is
  * left alone.
  */
 #define MAX_DEBUG_BYTES (4ULL << 30)
 #define MAX_SEGMENTS	64
+/* The same for .gnu_debugdata, which holds a symbol table and no more. */
+#define MAX_MINI_BYTES (512ULL << 20)
+/* Relocations among which a Go table's own is looked for. */
+#define MAX_RELOCATIONS (4U << 20)
 
 struct segment {
 	uint64_t file_off, size_bytes, vaddr;
@@ -40,6 +47,9 @@ struct tide_name_module {
 	struct tide_symtab symtab;
 	struct tide_dwarf *dwarf; /* NULL: the file has none */
 	Dwarf_Addr dwarf_bias;
+	struct tide_gopclntab go;
+	bool is_go;
+	bool may_fetch;
 	struct segment segments[MAX_SEGMENTS]; /* executable ones */
 	size_t segment_cnt;
 };
@@ -49,13 +59,36 @@ static void cleanup_elf(Elf **elf)
 	elf_end(*elf);
 }
 
-static bool has_build_id(int fd, const void *wanted, size_t wanted_len)
+/* False when the DWARF of this file would unfold to more than we are ready to hold. */
+static bool debug_size_is_sane(Elf *elf)
+{
+	Elf_Scn *section = NULL;
+	uint64_t total_bytes = 0;
+
+	while ((section = elf_nextscn(elf, section))) {
+		GElf_Shdr header;
+		GElf_Chdr compressed;
+
+		if (!gelf_getshdr(section, &header) || !(header.sh_flags & SHF_COMPRESSED))
+			continue;
+		if (!gelf_getchdr(section, &compressed))
+			continue;
+		if (compressed.ch_size > MAX_DEBUG_BYTES - total_bytes)
+			return false;
+		total_bytes += compressed.ch_size;
+	}
+	return true;
+}
+
+/* A debug file for that build id which is safe to read. */
+static bool is_debug_file(int fd, const void *wanted, size_t wanted_len)
 {
 	TIDE_CLEANUP(cleanup_elf) Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
 	const void *id;
 	ssize_t len = elf ? dwelf_elf_gnu_build_id(elf, &id) : -1;
 
-	return len > 0 && (size_t)len == wanted_len && !memcmp(id, wanted, wanted_len);
+	return len > 0 && (size_t)len == wanted_len && !memcmp(id, wanted, wanted_len) &&
+	       debug_size_is_sane(elf);
 }
 
 /* Opens dir/sub/name when it is a regular file with that build id. A named pipe must not hold us
@@ -74,20 +107,50 @@ static int open_beside(const char *dir, const char *sub, const char *name, const
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) ||
-	    !has_build_id(fd, build_id, build_id_len))
+	    !is_debug_file(fd, build_id, build_id_len))
 		return -1;
 	*ret_path = TIDE_TAKE_PTR(path);
 	return TIDE_TAKE_FD(fd);
 }
 
-/* libdwfl's callback: by build id in /usr/lib/debug, else by the debug link beside the file. The
- * standard callback would go on to ask debuginfod; this one cannot.
+static int fetch_debuginfo(const unsigned char *build_id, size_t build_id_len, char **ret_path)
+{
+	TIDE_AUTO_FREE char *path = NULL;
+	TIDE_AUTO_FD int fd = tide_debuginfod_fetch(build_id, build_id_len, &path);
+
+	if (fd < 0 || !is_debug_file(fd, build_id, build_id_len))
+		return -1;
+	*ret_path = TIDE_TAKE_PTR(path);
+	return TIDE_TAKE_FD(fd);
+}
+
+static int find_beside(const char *file_name, const char *debuglink_file,
+		       const unsigned char *build_id, size_t build_id_len, char **ret_path)
+{
+	TIDE_AUTO_FREE char *dir_copy = NULL;
+	const char *dir;
+	int fd;
+
+	if (!file_name || !debuglink_file || strchr(debuglink_file, '/'))
+		return -1;
+	dir_copy = strdup(file_name);
+	if (!dir_copy)
+		return -1;
+	dir = dirname(dir_copy);
+	fd = open_beside(dir, "", debuglink_file, build_id, build_id_len, ret_path);
+	if (fd < 0)
+		fd = open_beside(dir, ".debug/", debuglink_file, build_id, build_id_len, ret_path);
+	return fd;
+}
+
+/* libdwfl's callback: by build id in /usr/lib/debug, else by the debug link beside the file, else,
+ * only if the user asked for it, from a server. The standard callback would always ask one.
  */
 static int find_debuginfo(Dwfl_Module *mod, void **userdata, const char *modname, Dwarf_Addr base,
 			  const char *file_name, const char *debuglink_file,
 			  GElf_Word debuglink_crc, char **ret_path)
 {
-	TIDE_AUTO_FREE char *dir_copy = NULL;
+	const struct tide_name_module *module = *userdata;
 	const unsigned char *build_id;
 	GElf_Addr build_id_addr;
 	int build_id_len, fd;
@@ -97,16 +160,11 @@ static int find_debuginfo(Dwfl_Module *mod, void **userdata, const char *modname
 		return -1;
 	fd = dwfl_build_id_find_debuginfo(mod, userdata, modname, base, file_name, debuglink_file,
 					  debuglink_crc, ret_path);
-	if (fd >= 0 || *ret_path || !file_name || !debuglink_file || strchr(debuglink_file, '/'))
+	if (fd >= 0 || *ret_path)
 		return fd;
-	dir_copy = strdup(file_name);
-	if (!dir_copy)
-		return -1;
-	file_name = dirname(dir_copy);
-	fd = open_beside(file_name, "", debuglink_file, build_id, build_id_len, ret_path);
-	if (fd < 0)
-		fd = open_beside(file_name, ".debug/", debuglink_file, build_id, build_id_len,
-				 ret_path);
+	fd = find_beside(file_name, debuglink_file, build_id, build_id_len, ret_path);
+	if (fd < 0 && module && module->may_fetch)
+		fd = fetch_debuginfo(build_id, build_id_len, ret_path);
 	return fd;
 }
 
@@ -144,27 +202,6 @@ static void read_segments(struct tide_name_module *module, Elf *elf)
 	}
 }
 
-/* False when the DWARF of this file would unfold to more than we are ready to hold. */
-static bool debug_size_is_sane(Elf *elf)
-{
-	Elf_Scn *section = NULL;
-	uint64_t total_bytes = 0;
-
-	while ((section = elf_nextscn(elf, section))) {
-		GElf_Shdr header;
-		GElf_Chdr compressed;
-
-		if (!gelf_getshdr(section, &header) || !(header.sh_flags & SHF_COMPRESSED))
-			continue;
-		if (!gelf_getchdr(section, &compressed))
-			continue;
-		if (compressed.ch_size > MAX_DEBUG_BYTES - total_bytes)
-			return false;
-		total_bytes += compressed.ch_size;
-	}
-	return true;
-}
-
 /* A dwz file that was not found by its build id would be looked for by libdw under a path
  * which the file states, so its DWARF is given up instead.
  */
@@ -200,10 +237,91 @@ static int load_dwarf(struct tide_name_module *module, Elf *elf)
 	return tide_dwarf_new(dwarf, &module->dwarf);
 }
 
+static Elf_Scn *find_section(Elf *elf, const char *const *names, GElf_Shdr *ret)
+{
+	Elf_Scn *section = NULL;
+	size_t names_idx;
+
+	if (elf_getshdrstrndx(elf, &names_idx))
+		return NULL;
+	while ((section = elf_nextscn(elf, section))) {
+		const char *name;
+
+		if (!gelf_getshdr(section, ret))
+			continue;
+		name = elf_strptr(elf, names_idx, ret->sh_name);
+		for (size_t i = 0; name && names[i]; i++)
+			if (!strcmp(name, names[i]))
+				return section;
+	}
+	return NULL;
+}
+
+/* False when the symbol table within the file would unfold to more than we are ready to hold. */
+static bool mini_size_is_sane(Elf *elf)
+{
+	static const char *const names[] = {".gnu_debugdata", NULL};
+	GElf_Shdr header;
+	Elf_Scn *section = find_section(elf, names, &header);
+	Elf_Data *data = section ? elf_rawdata(section, NULL) : NULL;
+	uint64_t bytes;
+
+	if (!section)
+		return true;
+	return data && tide_xz_size(data->d_buf, data->d_size, &bytes) == 0 &&
+	       bytes <= MAX_MINI_BYTES;
+}
+
+/* The word that relocation puts at vaddr when the file is loaded at 0. */
+static bool relocated_word(Elf *elf, uint64_t vaddr, uint64_t *ret)
+{
+	static const char *const names[] = {".rela.dyn", ".rela", NULL};
+	GElf_Shdr header;
+	Elf_Scn *section = find_section(elf, names, &header);
+	Elf_Data *data = section ? elf_getdata(section, NULL) : NULL;
+	GElf_Rela rela;
+
+	if (!data || header.sh_type != SHT_RELA)
+		return false;
+	for (int i = 0; i < (int)MAX_RELOCATIONS && gelf_getrela(data, i, &rela); i++)
+		if (rela.r_offset == vaddr && rela.r_addend > 0) {
+			*ret = rela.r_addend;
+			return true;
+		}
+	return false;
+}
+
+/* Position independent programs have the address of the code relocated into the table, and newer
+ * linkers leave it out. Then it is where .text begins, unless C code was linked before Go's.
+ */
+static void load_go(struct tide_name_module *module, Elf *elf)
+{
+	static const char *const names[] = {".gopclntab", ".data.rel.ro.gopclntab", NULL};
+	static const char *const text_names[] = {".text", NULL};
+	GElf_Shdr header, text;
+	Elf_Scn *section = find_section(elf, names, &header);
+	Elf_Data *data;
+
+	if (!section || header.sh_type != SHT_PROGBITS || header.sh_flags & SHF_COMPRESSED)
+		return;
+	data = elf_rawdata(section, NULL);
+	if (!data || tide_gopclntab_init(&module->go, data->d_buf, data->d_size) < 0)
+		return;
+	module->is_go = true;
+	if (module->go.text_known ||
+	    relocated_word(elf, header.sh_addr + TIDE_GOPCLNTAB_TEXT_OFF, &module->go.text_vaddr))
+		return;
+	if (find_section(elf, text_names, &text))
+		module->go.text_vaddr = text.sh_addr;
+	else
+		module->is_go = false;
+}
+
 static int load(struct tide_name_module *module, const char *path, int fd)
 {
 	TIDE_AUTO_FD int own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	struct stat st;
+	void **userdata;
 	GElf_Addr bias;
 	Elf *elf;
 	int r;
@@ -220,23 +338,29 @@ static int load(struct tide_name_module *module, const char *path, int fd)
 	if (!module->mod)
 		return -ENOEXEC;
 	(void)TIDE_TAKE_FD(own_fd); /* libdwfl's from here on */
+	if (dwfl_module_info(module->mod, &userdata, NULL, NULL, NULL, NULL, NULL, NULL))
+		*userdata = module;
 	if (dwfl_report_end(module->dwfl, NULL, NULL))
 		return -ENOEXEC;
 	elf = dwfl_module_getelf(module->mod, &bias);
 	if (!elf)
 		return -ENOEXEC;
 	read_segments(module, elf);
+	load_go(module, elf);
 	r = load_dwarf(module, elf);
-	return r < 0 ? r : tide_symtab_init(&module->symtab, module->mod);
+	if (r < 0 || !mini_size_is_sane(elf))
+		return r;
+	return tide_symtab_init(&module->symtab, module->mod);
 }
 
-int tide_name_module_new(const char *path, int fd, struct tide_name_module **ret)
+int tide_name_module_new(const char *path, int fd, bool may_fetch, struct tide_name_module **ret)
 {
 	struct tide_name_module *module = calloc(1, sizeof(*module));
 	int r;
 
 	if (!module)
 		return -ENOMEM;
+	module->may_fetch = may_fetch;
 	r = load(module, path, fd);
 	if (r < 0) {
 		tide_debug("%s: no names: %s", path,
@@ -283,6 +407,23 @@ static bool is_unchanged(const struct tide_name_module *module)
 	return !fstat(module->fd, &st) && st.st_size == module->size_bytes;
 }
 
+/* What neither DWARF nor the symbol table knew. */
+static void find_in_go(const struct tide_name_module *module, uint64_t vaddr,
+		       struct tide_dwarf_level *physical)
+{
+	struct tide_gopclntab_name found;
+
+	if (!module->is_go || (physical->name && physical->file) ||
+	    !tide_gopclntab_find(&module->go, vaddr, &found))
+		return;
+	if (!physical->name)
+		physical->name = found.function;
+	if (!physical->file) {
+		physical->file = found.file;
+		physical->line = found.line;
+	}
+}
+
 size_t tide_name_module_find(struct tide_name_module *module, uint64_t file_off,
 			     struct tide_dwarf_level *ret, size_t max_cnt)
 {
@@ -299,5 +440,6 @@ size_t tide_name_module_find(struct tide_name_module *module, uint64_t file_off,
 	}
 	if (!ret[cnt - 1].name)
 		ret[cnt - 1].name = tide_symtab_find(&module->symtab, vaddr);
+	find_in_go(module, vaddr, &ret[cnt - 1]);
 	return ret[cnt - 1].name || ret[0].file ? cnt : 0;
 }

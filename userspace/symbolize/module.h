@@ -3,13 +3,14 @@
  * Owns: a Dwfl session for this file alone, at bias 0, so that where (and how often, and for how
  * long) the target has mapped it does not matter.
  * Never: searches for files except in /usr/lib/debug and, by build id, beside the file; uses
- * the network (debuginfod), whatever the environment says.
+ * the network (debuginfod) without may_fetch, whatever the environment says.
  * Threads: one user at a time.
  * Memory: elfutils maps the file and its debug file; tables as in symtab.h and dwarf.h.
  */
 #ifndef TIDE_SYMBOLIZE_MODULE_H
 #define TIDE_SYMBOLIZE_MODULE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,7 +21,7 @@ struct tide_name_module;
 /* fd stays the caller's and must stay open as long as the module. 0, -ENOMEM, or -ENOEXEC when
  * libdwfl cannot use the file; *ret is untouched on failure.
  */
-int tide_name_module_new(const char *path, int fd, struct tide_name_module **ret);
+int tide_name_module_new(const char *path, int fd, bool may_fetch, struct tide_name_module **ret);
 void tide_name_module_free(struct tide_name_module **module);
 /* Fills at most max_cnt (> 0) levels for the code at file_off, as tide_dwarf_find(); a function
  * that DWARF does not know is named from the symbol table. Returns their number, 0: unknown,

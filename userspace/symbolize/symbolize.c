@@ -6,9 +6,12 @@
 
 #include "base/util.h"
 #include "symbolize/module.h"
+#include "symbolize/perf_map.h"
 #include "symbolize/strings.h"
 
 #define MAX_CACHED 65536
+/* A name of generated code may be as long as its file. */
+#define MAX_JIT_NAME_BYTES 4096
 /* A power of two, twice the entries, so that chains stay short. */
 #define BUCKET_CNT (2 * MAX_CACHED)
 
@@ -27,6 +30,8 @@ struct lazy_module {
 struct tide_symbolizer {
 	struct tide_modules *mods;
 	struct tide_strings *strings;
+	struct tide_perf_file *perf_map; /* NULL: not asked for */
+	bool may_fetch;
 	struct lazy_module *modules; /* by module id */
 	size_t module_cnt;
 	struct cached *cached; /* in the order of first use */
@@ -60,12 +65,29 @@ void tide_symbolizer_free(struct tide_symbolizer **sym)
 		tide_name_module_free(&gone->modules[i].names);
 	for (size_t i = 0; i < gone->cached_cnt; i++)
 		free(gone->cached[i].symbols);
+	tide_perf_file_free(&gone->perf_map);
 	tide_strings_free(&gone->strings);
 	free(gone->modules);
 	free(gone->cached);
 	free(gone->buckets);
 	free(gone);
 	*sym = NULL;
+}
+
+int tide_symbolizer_use_perf_map(struct tide_symbolizer *sym, const struct tide_proc *proc)
+{
+	return sym->perf_map ? 0 : tide_perf_file_new(proc, &sym->perf_map);
+}
+
+void tide_symbolizer_use_debuginfod(struct tide_symbolizer *sym)
+{
+	sym->may_fetch = true;
+}
+
+void tide_symbolizer_refresh(struct tide_symbolizer *sym)
+{
+	if (sym->perf_map)
+		tide_perf_file_refresh(sym->perf_map);
 }
 
 static uint32_t *bucket_of(struct tide_symbolizer *sym, uint64_t return_addr)
@@ -149,7 +171,7 @@ static int names_of(struct tide_symbolizer *sym, const struct tide_module *modul
 	}
 	lazy = &sym->modules[module->id];
 	if (!lazy->tried && module->fd >= 0 &&
-	    tide_name_module_new(module->path, module->fd, &lazy->names) == -ENOMEM)
+	    tide_name_module_new(module->path, module->fd, sym->may_fetch, &lazy->names) == -ENOMEM)
 		return -ENOMEM;
 	lazy->tried = true;
 	*ret = lazy->names;
@@ -214,6 +236,27 @@ static int name_code(struct tide_symbolizer *sym, const struct tide_module *modu
 	return cnt;
 }
 
+/* An address in no file: generated code, or nothing we know. Returns 1 or -ENOMEM. Not cached: code
+ * is generated anew, and the next update of the modules may bring the file.
+ */
+static int name_generated(struct tide_symbolizer *sym, uint64_t return_addr,
+			  struct tide_symbol *ret)
+{
+	const char *found = sym->perf_map && return_addr
+				    ? tide_perf_file_find(sym->perf_map, return_addr - 1)
+				    : NULL;
+	TIDE_AUTO_FREE char *cut = found ? strndup(found, MAX_JIT_NAME_BYTES) : NULL;
+	TIDE_AUTO_FREE char *name = cut ? tide_demangle(cut) : NULL;
+
+	if (found && !name)
+		return -ENOMEM;
+	*ret = (struct tide_symbol){
+		.function = tide_strings_keep(sym->strings, name),
+		.offset = return_addr,
+	};
+	return 1;
+}
+
 int tide_symbolizer_resolve(struct tide_symbolizer *sym, uint64_t return_addr,
 			    struct tide_symbol *ret)
 {
@@ -227,11 +270,8 @@ int tide_symbolizer_resolve(struct tide_symbolizer *sym, uint64_t return_addr,
 		return cached->symbol_cnt;
 	}
 	range = return_addr ? tide_modules_find(sym->mods, return_addr - 1, &file_off) : NULL;
-	if (!range || !tide_modules_get(sym->mods, range->module_id)) {
-		/* Not cached: the next update of the modules may bring the file. */
-		ret[0] = (struct tide_symbol){.offset = return_addr};
-		return 1;
-	}
+	if (!range || !tide_modules_get(sym->mods, range->module_id))
+		return name_generated(sym, return_addr, ret);
 	cnt = name_code(sym, tide_modules_get(sym->mods, range->module_id), file_off, ret);
 	if (cnt > 0)
 		cache_add(sym, return_addr, ret, cnt);

@@ -2,7 +2,7 @@
  *
  * Owns: one Dwfl session a module over its open descriptor, made when first needed; a cache by
  * return address. Never: reads the target's memory; runs on the draining thread; touches the
- * network (debuginfod included).
+ * network (debuginfod) unless told to.
  * Threads: one user at a time.
  * Memory: the cache holds at most 65536 addresses (then its oldest half is dropped), the names
  * TIDE_STRINGS_MAX_BYTES (later names are unknown); per module see symtab.h and dwarf.h.
@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "target/maps.h"
+#include "target/proc.h"
 
 struct tide_symbolizer;
 
@@ -33,6 +34,14 @@ struct tide_symbol {
 /* mods must outlive the symbolizer; new modules found by tide_modules_update() are used. */
 int tide_symbolizer_new(struct tide_modules *mods, struct tide_symbolizer **ret);
 void tide_symbolizer_free(struct tide_symbolizer **sym);
+/* Names code that is in no file from the list its compiler keeps for perf (perf_map.h). proc is
+ * used during the call only. 0 or -ENOMEM.
+ */
+int tide_symbolizer_use_perf_map(struct tide_symbolizer *sym, const struct tide_proc *proc);
+/* From here on debug files that are not on this machine are fetched (debuginfod.h). */
+void tide_symbolizer_use_debuginfod(struct tide_symbolizer *sym);
+/* To be called before each report: looks whether that list has grown. */
+void tide_symbolizer_refresh(struct tide_symbolizer *sym);
 /* Names for a return address: the code before it (address - 1) is what called. Fills at most
  * TIDE_MAX_INLINED symbols, innermost inlined function first, the physical one last. Returns
  * their number (at least 1: an unknown address gives one symbol with NULL names) or -ENOMEM.

@@ -26,6 +26,33 @@ static void library_ways_to_allocate_do_not_name_a_site(void **state)
 		"xmalloc.part.0",
 		"PyObject_Malloc",
 		"_PyMem_RawMalloc",
+		"std::vector<int> std::__do_it<int>(int)",
+		"char* std::__detail::grow<char>(unsigned long)",
+		"std::__cxx11::basic_string<char>::_M_mutate(unsigned long)",
+		"std::allocator_traits<std::allocator<int> >::allocate(std::allocator<int>&)",
+		"std::__new_allocator<int>::allocate(unsigned long, void const*)",
+		"absl::lts_20220623::container_internal::raw_hash_set<int>::resize(unsigned long)",
+		"llvm::SmallVectorBase<unsigned int>::grow_pod(void*, unsigned long)",
+		"v8::internal::Malloced::operator new(unsigned long)",
+		"alloc::raw_vec::RawVec<T,A>::grow_one",
+		"<alloc::vec::Vec<T> as alloc::vec::spec_from_iter::SpecFromIter<T,I>>::from_iter",
+		"<T as alloc::slice::hack::ConvertVec>::to_vec",
+		"<[T] as alloc::borrow::ToOwned>::to_owned",
+		"<&str as core::convert::Into<alloc::string::String>>::into",
+		"__rustc::__rust_alloc",
+		"g_malloc0_n",
+		"PyMem_RawCalloc",
+		"_PyObject_GC_NewVar",
+		"sqlite3MallocZero",
+		"sqlite3DbMallocRawNN",
+		"ztrymalloc_usable_internal",
+		"zmalloc_usable",
+		"ngx_palloc_large",
+		"MemoryContextAllocZero",
+		"CRYPTO_zalloc",
+		"uv__malloc",
+		"ruby_xmalloc2",
+		"luaM_realloc_",
 	};
 
 	(void)state;
@@ -49,6 +76,28 @@ static void everything_else_does(void **state)
 		"zmalloc_stats",
 		"Foo::operator new_thing",
 		"int load<std::vector<int> >(int)",
+		"std::vector<int, std::allocator<int> > load<int>(int)",
+		"std::pair<int, int> const& app::Table<std::less<int> >::get<int>(int) const",
+		"app::operator+(std::string const&)",
+		"app::Row::operator std::string()",
+		"(anonymous namespace)::grow(std::vector<int>&)",
+		"std_load",
+		"stdx::load",
+		"absl::lts_20220623::Cord::Append(int)",
+		"<app::Row as core::clone::Clone>::clone",
+		"<app::Row as alloc::string::ToString>::to_string",
+		"<my::Vec<T> as app::Grow>::grow",
+		"app::main::{{closure}}",
+		"LazyCompile:*load /app/std::x.js:1",
+		"xmallocator",
+		"PyObject_Call",
+		"list_resize",
+		"sqlite3_step",
+		"zmalloc_get_rss",
+		"",
+		"(",
+		"<",
+		"<T as ",
 	};
 
 	(void)state;
@@ -106,7 +155,7 @@ static void assert_label(const struct tide_frame *frame, size_t max_columns, con
 {
 	struct tide_frame copy = *frame;
 	struct tide_site_report site = {.frames = &copy, .frame_cnt = 1};
-	TIDE_AUTO_FREE char *label = tide_site_label(&site, max_columns);
+	TIDE_AUTO_FREE char *label = tide_site_label(&site, max_columns, false);
 
 	assert_non_null(label);
 	assert_string_equal(label, expected);
@@ -135,10 +184,20 @@ static void labels_give_way_to_the_width(void **state)
 	assert_label(&symbol, 40, "qsort (libc.so.6)");
 }
 
+static void short_names_leave_template_arguments_out(void **state)
+{
+	struct tide_frame frame = {.function = (char *)"app::Map<int, long>::grow()"};
+	struct tide_site_report site = {.frames = &frame, .frame_cnt = 1};
+	TIDE_AUTO_FREE char *label = tide_site_label(&site, SIZE_MAX, true);
+
+	(void)state;
+	assert_string_equal(label, "app::Map<...>::grow()");
+}
+
 static void no_frames_are_said_to_be_none(void **state)
 {
 	struct tide_site_report site = {0};
-	TIDE_AUTO_FREE char *label = tide_site_label(&site, 40);
+	TIDE_AUTO_FREE char *label = tide_site_label(&site, 40, false);
 
 	(void)state;
 	assert_string_equal(label, "(no stack)");
@@ -153,6 +212,7 @@ int main(void)
 		cmocka_unit_test(the_way_into_the_program_is_not_its_own),
 		cmocka_unit_test(a_stack_that_reaches_main_lacks_nothing),
 		cmocka_unit_test(labels_give_way_to_the_width),
+		cmocka_unit_test(short_names_leave_template_arguments_out),
 		cmocka_unit_test(no_frames_are_said_to_be_none),
 	};
 

@@ -128,7 +128,7 @@ static void check_site(const json_t *site)
 	      {"shown_bytes", INTEGER}, {"shown_blocks", INTEGER},
 	      {"reclaimable_bytes", INTEGER | NOTHING}, {"structure", OBJECT | NOTHING},
 	      {"ratchets", ARRAY}, {"ratchets_dropped", INTEGER}, {"stack", ARRAY},
-	      {"stack_end", TEXT});
+	      {"stack_end", TEXT}, {"headline", INTEGER | NOTHING});
 	json_array_foreach (json_object_get(site, "ratchets"), i, item)
 		CHECK("ratchet", item, {"at", TIME}, {"from_bytes", INTEGER},
 		      {"to_bytes", INTEGER});

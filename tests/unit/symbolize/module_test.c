@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,7 +47,7 @@ static void own_functions_have_names_and_lines(void **state)
 	size_t cnt;
 
 	(void)state;
-	assert_ok(tide_name_module_new("self", fd, &module));
+	assert_ok(tide_name_module_new("self", fd, false, &module));
 	cnt = tide_name_module_find(module, offset_of((uintptr_t)offset_of) + 1, levels,
 				    MAX_LEVELS);
 	assert_int_equal(cnt, 1);
@@ -74,13 +75,13 @@ static void what_is_no_elf_file_is_refused(void **state)
 
 		assert_true(fd >= 0);
 		assert_int_equal(write(fd, contents[i], strlen(contents[i])), strlen(contents[i]));
-		assert_errno(tide_name_module_new("bad", fd, &module), ENOEXEC);
+		assert_errno(tide_name_module_new("bad", fd, false, &module), ENOEXEC);
 		assert_null(module);
 	}
 	{
 		struct tide_name_module *module = NULL;
 
-		assert_errno(tide_name_module_new("closed", -1, &module), EBADF);
+		assert_errno(tide_name_module_new("closed", -1, false, &module), EBADF);
 		assert_null(module);
 	}
 }
@@ -136,7 +137,7 @@ static void ask_damaged(const struct image *image, uint64_t seed)
 
 		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
 	}
-	if (tide_name_module_new("damaged", fd, &module) < 0)
+	if (tide_name_module_new("damaged", fd, false, &module) < 0)
 		return;
 	for (int i = 0; i < 50; i++) {
 		struct tide_dwarf_level levels[MAX_LEVELS];
@@ -187,12 +188,111 @@ static void a_file_that_shrinks_is_let_alone(void **state)
 	(void)state;
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, image.bytes, image.len), image.len);
-	assert_ok(tide_name_module_new("shrinking", fd, &module));
+	assert_ok(tide_name_module_new("shrinking", fd, false, &module));
 	assert_int_equal(tide_name_module_find(module, off, levels, MAX_LEVELS), 1);
 	assert_int_equal(ftruncate(fd, 4096), 0);
 	assert_int_equal(tide_name_module_find(module, off, levels, MAX_LEVELS), 0);
 	tide_name_module_free(&module);
 	free(image.bytes);
+}
+
+/* ---- stripped programs ---- */
+
+static char stripped_dir[32];
+
+/* Runs a shell command in a directory that has this program as `self`, stripped as `bare`. */
+static void shell(const char *command)
+{
+	char line[1024];
+
+	if (!*stripped_dir) {
+		strcpy(stripped_dir, "/tmp/tide-strip-XXXXXX");
+		assert_non_null(mkdtemp(stripped_dir));
+		snprintf(line, sizeof(line), "cp /proc/%d/exe %s/self && strip -o %s/bare %s/self",
+			 getpid(), stripped_dir, stripped_dir, stripped_dir);
+		assert_int_equal(system(line), 0);
+	}
+	snprintf(line, sizeof(line), "cd %s && %s", stripped_dir, command);
+	assert_int_equal(system(line), 0);
+}
+
+static int drop_stripped(void **state)
+{
+	char line[64];
+
+	(void)state;
+	snprintf(line, sizeof(line), "rm -rf %s", stripped_dir);
+	return *stripped_dir ? system(line) : 0;
+}
+
+/* What a file of that directory says of offset_of(), which no .dynsym has. */
+static void assert_names(const char *name, bool function, bool file)
+{
+	char path[64];
+	struct tide_name_module *module = NULL;
+	struct tide_dwarf_level levels[MAX_LEVELS] = {0};
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", stripped_dir, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_ok(tide_name_module_new(path, fd, false, &module));
+	(void)tide_name_module_find(module, offset_of((uintptr_t)offset_of) + 1, levels,
+				    MAX_LEVELS);
+	assert_int_equal(levels[0].name && !strcmp(levels[0].name, "offset_of"), function);
+	assert_int_equal(levels[0].file && strstr(levels[0].file, "module_test.c"), file);
+	tide_name_module_free(&module);
+	close(fd);
+}
+
+static void a_bare_file_has_no_names(void **state)
+{
+	(void)state;
+	shell("true");
+	assert_names("self", true, true);
+	assert_names("bare", false, false);
+}
+
+static void a_symbol_table_alone_gives_functions(void **state)
+{
+	(void)state;
+	shell("strip --strip-debug -o symbols self");
+	assert_names("symbols", true, false);
+}
+
+static void the_table_within_the_file_is_read(void **state)
+{
+	(void)state;
+	shell("objcopy --only-keep-debug self m && strip --strip-debug m && xz -f m &&"
+	      " objcopy --add-section .gnu_debugdata=m.xz bare mini");
+	assert_names("mini", true, false);
+}
+
+static void a_table_that_unfolds_without_end_is_let_alone(void **state)
+{
+	struct rusage before, after;
+
+	(void)state;
+	shell("head -c 1G /dev/zero | xz -0 -T2 >z.xz &&"
+	      " objcopy --add-section .gnu_debugdata=z.xz bare bomb");
+	assert_int_equal(getrusage(RUSAGE_SELF, &before), 0);
+	assert_names("bomb", false, false);
+	assert_int_equal(getrusage(RUSAGE_SELF, &after), 0);
+	assert_true(after.ru_maxrss - before.ru_maxrss < 256 << 10);
+}
+
+static void a_debug_link_counts_when_the_build_ids_agree(void **state)
+{
+	(void)state;
+	shell("objcopy --only-keep-debug self linked.debug &&"
+	      " objcopy --add-gnu-debuglink=linked.debug bare linked");
+	assert_names("linked", true, true);
+	shell("mkdir -p .debug && mv linked.debug .debug/");
+	assert_names("linked", true, true);
+	shell("objcopy --remove-section .note.gnu.build-id .debug/linked.debug");
+	assert_names("linked", false, false);
+	shell("rm .debug/linked.debug && mkfifo linked.debug");
+	assert_names("linked", false, false);
 }
 
 int main(void)
@@ -203,7 +303,12 @@ int main(void)
 		cmocka_unit_test(damage_does_no_harm),
 		cmocka_unit_test(truncation_does_no_harm),
 		cmocka_unit_test(a_file_that_shrinks_is_let_alone),
+		cmocka_unit_test(a_bare_file_has_no_names),
+		cmocka_unit_test(a_symbol_table_alone_gives_functions),
+		cmocka_unit_test(the_table_within_the_file_is_read),
+		cmocka_unit_test(a_table_that_unfolds_without_end_is_let_alone),
+		cmocka_unit_test(a_debug_link_counts_when_the_build_ids_agree),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, drop_stripped);
 }
