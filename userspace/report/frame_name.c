@@ -97,11 +97,32 @@ static bool is_wrapper(const char *function)
 	return false;
 }
 
+static bool same_module(const struct tide_frame *a, const struct tide_frame *b)
+{
+	return a->module && b->module && !strcmp(a->module, b->module);
+}
+
+/* The first function that is no wrapper. Nameless frames before it are passed over only while they
+ * lie in the same file: of a stripped program that a library calls back, the library's name would
+ * blame the wrong one.
+ */
 const struct tide_frame *tide_site_frame(const struct tide_site_report *site)
 {
-	for (size_t i = 0; i < site->frame_cnt; i++)
-		if (site->frames[i].function && !is_wrapper(site->frames[i].function))
-			return &site->frames[i];
+	const struct tide_frame *nameless = NULL;
+
+	for (size_t i = 0; i < site->frame_cnt; i++) {
+		const struct tide_frame *frame = &site->frames[i];
+
+		if (frame->function && is_wrapper(frame->function))
+			continue;
+		if (!frame->function) {
+			nameless = nameless || !frame->module ? nameless : frame;
+			continue;
+		}
+		return nameless && !same_module(nameless, frame) ? nameless : frame;
+	}
+	if (nameless)
+		return nameless;
 	return site->frame_cnt ? &site->frames[0] : NULL;
 }
 

@@ -121,6 +121,23 @@ static void without_a_better_one_the_first_frame_names_the_site(void **state)
 	assert_int_equal(tide_site_own_frames(&site), 0);
 }
 
+static void nameless_frames_are_passed_over_within_their_file_only(void **state)
+{
+	char own[] = "/usr/bin/served", library[] = "/usr/lib/libevent.so", name[] = "event_loop";
+	struct tide_frame frames[] = {FN("xmalloc"),
+				      {.module = own, .offset = 0x11d1d},
+				      {.module = own, .offset = 0x127e8},
+				      {.module = library, .function = name}};
+	struct tide_site_report site = {.frames = frames, .frame_cnt = 4};
+
+	(void)state;
+	assert_ptr_equal(tide_site_frame(&site), &frames[1]);
+	frames[3].module = own;
+	assert_ptr_equal(tide_site_frame(&site), &frames[3]);
+	site.frame_cnt = 3; /* no name at all */
+	assert_ptr_equal(tide_site_frame(&site), &frames[1]);
+}
+
 static void the_way_into_the_program_is_not_its_own(void **state)
 {
 	struct tide_frame frames[] = {FN("load"), FN("start"), FN("main"),
@@ -209,6 +226,7 @@ int main(void)
 		cmocka_unit_test(library_ways_to_allocate_do_not_name_a_site),
 		cmocka_unit_test(everything_else_does),
 		cmocka_unit_test(without_a_better_one_the_first_frame_names_the_site),
+		cmocka_unit_test(nameless_frames_are_passed_over_within_their_file_only),
 		cmocka_unit_test(the_way_into_the_program_is_not_its_own),
 		cmocka_unit_test(a_stack_that_reaches_main_lacks_nothing),
 		cmocka_unit_test(labels_give_way_to_the_width),
