@@ -119,6 +119,7 @@ static int describe_coverage(struct tide_session *s, struct tide_snapshot *snap)
 	c->min_bytes = s->opts.min_bytes;
 	c->events = status.events;
 	c->resyncs = status.resyncs;
+	s->resync_failures = status.resync_failures;
 	c->lost_events = c->stats[TIDE_STAT_LOST_EVENTS];
 	c->probe_hits = c->stats[TIDE_STAT_HITS];
 	c->untracked_blocks = c->stats[TIDE_STAT_BLOCKS_FULL] + c->stats[TIDE_STAT_BLOCKS_NOMEM] +
@@ -226,6 +227,11 @@ static int note_counts(const struct tide_session *s, struct tide_snapshot *snap)
 			snap,
 			"%s records did not fit into the ring; the kernel's live map was read again %s times, so live figures are exact, series in between are not (a larger --ring-size helps).",
 			tide_human_count(c->lost_events, a), tide_human_count(c->resyncs, b));
+	if (!err && s->resync_failures)
+		err = tide_snapshot_note(
+			snap,
+			"The live map could not be read again %s times (memory): figures may be off by what was lost.",
+			tide_human_count(s->resync_failures, a));
 	if (!err && c->untracked_blocks)
 		err = tide_snapshot_note(
 			snap,

@@ -27,7 +27,8 @@ struct tide_session {
 	uint32_t known_site_cnt; /* when the modules were last looked at */
 	uint32_t known_unmapped_cnt;
 	bool ended, execed, disabled;
-	uint32_t followed_cnt; /* ends of followed threads that were answered */
+	uint64_t resync_failures; /* as of the report that is being made */
+	uint32_t followed_cnt;	  /* ends of followed threads that were answered */
 	char *cgroup;
 	bool limit_known;
 	uint64_t limit_bytes;
