@@ -276,6 +276,14 @@ static int note_scope(const struct tide_session *s, struct tide_snapshot *snap)
 		err = tide_snapshot_note(
 			snap,
 			"Memory that the program maps itself (mmap, brk) is in the RSS split but has no sites.");
+	if (!err && tide_modules_incomplete(s->mods))
+		err = tide_snapshot_note(
+			snap,
+			"Not every mapped file could be looked at (too many, or not readable): names, stacks and allocators of the others are missing.");
+	if (!err && s->residency && tide_residency_truncated(s->residency))
+		err = tide_snapshot_note(
+			snap,
+			"More memory is mapped than residency is kept for: resident bytes of blocks beyond it count as 0.");
 	if (!err && s->allocators.main_is_go)
 		err = tide_snapshot_note(
 			snap, "This is a Go program: only its C part is seen, not Go's own heap.");

@@ -351,27 +351,6 @@ enum tide_proc_problem tide_proc_open(pid_t tgid, struct tide_proc *ret, int *re
 	return problem;
 }
 
-const char *tide_proc_problem_text(enum tide_proc_problem problem)
-{
-	switch (problem) {
-	case TIDE_PROC_OK:
-		return "can be watched";
-	case TIDE_PROC_GONE:
-		return "does not exist";
-	case TIDE_PROC_IS_THREAD:
-		return "is a thread of another process";
-	case TIDE_PROC_KERNEL:
-		return "is a kernel thread and has no memory of its own";
-	case TIDE_PROC_ZOMBIE:
-		return "has ended and only waits to be reaped by its parent";
-	case TIDE_PROC_DENIED:
-		return "may not be examined by this user";
-	case TIDE_PROC_FAILED:
-		break;
-	}
-	return "could not be examined";
-}
-
 void tide_proc_close(struct tide_proc *proc)
 {
 	if (proc->pidfd >= 0)

@@ -22,7 +22,7 @@ struct tide_proc {
 	char exe[4096]; /* as the target sees it; "" when unreadable */
 };
 
-/* Why a process cannot be watched; each has its sentence in tide_proc_problem_text(). */
+/* Why a process cannot be watched; session/session.c says each in words. */
 enum tide_proc_problem {
 	TIDE_PROC_OK,
 	TIDE_PROC_GONE,	     /* no such process */
@@ -35,8 +35,6 @@ enum tide_proc_problem {
 
 /* Opens the process tgid. On TIDE_PROC_OK *ret is to be closed with tide_proc_close(). */
 enum tide_proc_problem tide_proc_open(pid_t tgid, struct tide_proc *ret, int *ret_errno);
-/* What is wrong, as the end of a sentence that begins with the process: "is a kernel thread". */
-const char *tide_proc_problem_text(enum tide_proc_problem problem);
 void tide_proc_close(struct tide_proc *proc);
 /* True while the process opened is alive and has not been replaced (pidfd and start time). */
 bool tide_proc_alive(const struct tide_proc *proc);

@@ -300,15 +300,6 @@ static void pidfd_tells_the_end(void **state)
 	tide_proc_close(&proc);
 }
 
-static void every_problem_has_its_words(void **state)
-{
-	(void)state;
-	for (int a = TIDE_PROC_OK; a <= TIDE_PROC_FAILED; a++)
-		for (int b = TIDE_PROC_OK; b < a; b++)
-			assert_string_not_equal(tide_proc_problem_text((enum tide_proc_problem)a),
-						tide_proc_problem_text((enum tide_proc_problem)b));
-}
-
 /* Killed but not waited for, a process is somewhere on its way out. */
 static void dying_processes_give_no_other_answer(void **state)
 {
@@ -345,7 +336,6 @@ int main(void)
 		cmocka_unit_test(another_start_time_is_another_process),
 		cmocka_unit_test(cpu_time_counts_what_was_used),
 		cmocka_unit_test(pidfd_tells_the_end),
-		cmocka_unit_test(every_problem_has_its_words),
 		cmocka_unit_test(dying_processes_give_no_other_answer),
 	};
 
